@@ -1,0 +1,46 @@
+import type { Command } from '#base/command.ts';
+
+/** One process and all that it may see. Paths in it are absolute. */
+export interface Sandbox {
+  /** Root file system on the host; undefined means the host's own (engine `host`). */
+  rootfs: string | undefined;
+  binds: Bind[];
+  /** Inside. */
+  cwd: string;
+  /** The whole environment inside; nothing of the caller's is added. */
+  env: Record<string, string>;
+  argv: string[];
+  /** False: no network but loopback. */
+  network: boolean;
+  /** Looks like this user to itself; undefined keeps the caller's ids. */
+  user?: { uid: number; gid: number };
+  /** Kernel release that `uname` tells inside, where the image's libc needs one newer than the host's. */
+  kernelRelease?: string;
+}
+
+export interface Bind {
+  host: string;
+  guest: string;
+  /** Read-only is enforced by the kernel where the engine can, and checked after the process where it can't. */
+  writable: boolean;
+}
+
+/** Where the static programs of the kit lie on this host; undefined where the kit has none for it. */
+export interface Tools {
+  proot: string;
+  /** PRoot's loader, for temporary directories that are mounted noexec. */
+  prootLoader?: string;
+  /** Sets the seccomp filter (escape guard, network) and then executes the rest of its arguments. */
+  launcher: string;
+  /** Static sandbox for nodes with user namespaces. */
+  userns?: string;
+}
+
+/** A way to run a {@link Sandbox}. It says the command, it runs nothing. */
+export interface Engine {
+  name: string;
+  /** True where binds that are not writable can't be written, by the kernel's word. */
+  enforcesReadOnly: boolean;
+  /** `temporary`: a directory of this process alone, on the host, for the engine's own use. */
+  planCommand(sandbox: Sandbox, temporary: string): Command;
+}

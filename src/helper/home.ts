@@ -1,0 +1,18 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * Where the helper keeps things on the cluster: `images/` (the image store), `runs/ID/`, `sources/` (files by SHA-256)
+ * and `kit/DIGEST/` (put there by the near end). `CWL_ON_CLUSTERS_HOME` moves it.
+ */
+export interface Home {
+  folder: string;
+  images: string;
+  runs: string;
+  sources: string;
+}
+
+export function findHome(environment: NodeJS.ProcessEnv = process.env): Home {
+  const folder = environment.CWL_ON_CLUSTERS_HOME || join(homedir(), '.cwl-on-clusters');
+  return { folder, images: join(folder, 'images'), runs: join(folder, 'runs'), sources: join(folder, 'sources') };
+}

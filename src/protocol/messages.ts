@@ -1,0 +1,118 @@
+/** The messages between the near end (the editor) and the helper on the cluster: JSON-RPC 2.0 on its stdin and stdout. */
+
+import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
+import type { Problem } from '#base/problem.ts';
+import type { LockFinding } from './locks.ts';
+import type { ProbeReport } from './probe.ts';
+import type { RunDetail, RunSummary } from './runs.ts';
+
+/** Raised when a message changes its shape; both ends must agree. */
+export const protocolVersion = 1;
+
+/** What every failed request carries in `ResponseError.data`. */
+export interface FailureData {
+  code: string;
+  hint?: string;
+  problems?: Problem[];
+}
+
+export interface Hello {
+  protocol: number;
+  version: string;
+  pid: number;
+  hostname: string;
+  user: string;
+  /** Where the helper keeps runs and images. */
+  home: string;
+}
+export const hello = new RequestType0<Hello, FailureData>('hello');
+
+/** Looks at the host and runs the engines' self-tests; cached per node class unless `fresh`. */
+export const probe = new RequestType<{ fresh?: boolean }, ProbeReport, FailureData>('probe');
+
+/** Which of these files (by SHA-256, hex) the source store lacks. */
+export const findMissingSources = new RequestType<{ digests: string[] }, { missing: string[] }, FailureData>(
+  'source/missing',
+);
+/** Puts one file into the source store; verified against its digest, published by rename. Content is base64. */
+export const putSource = new RequestType<{ digest: string; base64: string }, null, FailureData>('source/put');
+
+export interface RunRequest {
+  /** The documents and small inputs of the run: path below the run's source folder, and SHA-256 of the content. */
+  sources: { path: string; digest: string }[];
+  /** The process to run: a path below the source folder, or an absolute path on the cluster; `#id` picks from a packed document. */
+  tool: string;
+  /** The input object; its relative paths start at the source folder. */
+  inputs: Record<string, unknown>;
+  /** The name that people see. */
+  label: string;
+  /** Absolute output folder on the cluster; by default one inside the run's own folder. */
+  outdir?: string;
+  options?: RunOptions;
+}
+export interface RunOptions {
+  engine?: string;
+  parallel?: number;
+  /** Registry host to mirror URL: `{ "docker.io": "http://127.0.0.1:5000" }`. */
+  mirrors?: Record<string, string>;
+  imageStore?: string;
+}
+/** Starts a run that lives on by itself; answers as soon as it is on disk. */
+export const startRun = new RequestType<RunRequest, { id: string }, FailureData>('run/start');
+export const listRuns = new RequestType0<RunSummary[], FailureData>('run/list');
+export const showRun = new RequestType<{ id: string }, RunDetail, FailureData>('run/show');
+export const cancelRun = new RequestType<{ id: string }, null, FailureData>('run/cancel');
+/** Goes on after the last finished step. */
+export const resumeRun = new RequestType<{ id: string }, null, FailureData>('run/resume');
+export const removeRun = new RequestType<{ id: string }, null, FailureData>('run/remove');
+/** Sent for every run whose state, or whose tasks' state, changed. */
+export const runChanged = new NotificationType<RunDetail>('run/changed');
+
+/** `task` absent: the run's own log. */
+export interface LogKey {
+  run: string;
+  task?: string;
+  stream: 'stdout' | 'stderr' | 'log';
+}
+/** Text from byte `offset` on, at most 256 KiB; `next` is where to go on. */
+export const readLog = new RequestType<
+  LogKey & { offset: number },
+  { text: string; next: number; ended: boolean },
+  FailureData
+>('log/read');
+/** From now on `logAppended` is sent for this log, starting at `offset`; ends with `unwatchLog`. */
+export const watchLog = new RequestType<LogKey & { offset: number }, null, FailureData>('log/watch');
+export const unwatchLog = new RequestType<LogKey, null, FailureData>('log/unwatch');
+export const logAppended = new NotificationType<LogKey & { text: string; next: number; ended: boolean }>(
+  'log/appended',
+);
+
+export interface FileStat {
+  type: 'file' | 'directory' | 'other';
+  size: number;
+  /** Milliseconds since 1970. */
+  modified: number;
+}
+/** Only paths inside run folders, output folders and inputs of known runs are served. */
+export const statFile = new RequestType<{ path: string }, FileStat, FailureData>('file/stat');
+export const listFiles = new RequestType<{ path: string }, { entries: (FileStat & { name: string })[] }, FailureData>(
+  'file/list',
+);
+/** At most 1 MiB a call. */
+export const readFile = new RequestType<
+  { path: string; offset: number; length: number },
+  { base64: string; size: number },
+  FailureData
+>('file/read');
+
+/** The arguments after `helper.cjs` that open a terminal in the sandbox of a task, and the step's command line to type there. */
+export const openShell = new RequestType<
+  { run: string; task: string },
+  { arguments: string[]; commandLine: string },
+  FailureData
+>('shell/open');
+
+/** Rules for the file systems below these paths. */
+export const checkLocks = new RequestType<{ paths: string[] }, LockFinding[], FailureData>('locks/check');
+/** Sent when a run's directories turn out to be on a file system whose locks do not hold. */
+export const lockConflict = new NotificationType<LockFinding & { run?: string }>('lock/conflict');
