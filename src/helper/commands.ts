@@ -1,0 +1,32 @@
+import type { HelperCommand } from './command-line.ts';
+
+/** One command of the helper: what `--help` says of it, and where its code is; loaded only when it is asked for. */
+export interface CommandEntry {
+  name: string;
+  /** What follows the name. */
+  usage: string;
+  summary: string;
+  load(): Promise<HelperCommand>;
+}
+
+/** The helper's commands, in the order in which `--help` lists them. */
+export const commands: CommandEntry[] = [];
+
+/** What `--help` prints. */
+export function formatHelp(entries: readonly CommandEntry[]): string {
+  const width = Math.max(...entries.map(entry => entry.name.length));
+  const lines = entries.map(entry => `  ${entry.name.padEnd(width)}  ${entry.summary}`);
+  return [
+    'Usage: helper.cjs COMMAND [ARGUMENTS]',
+    '',
+    ...lines,
+    '',
+    'helper.cjs COMMAND --help tells what a command takes; --version prints the version.',
+    '',
+  ].join('\n');
+}
+
+/** What `COMMAND --help` prints. */
+export function formatCommandHelp(entry: CommandEntry): string {
+  return `Usage: helper.cjs ${entry.name} ${entry.usage}\n\n${entry.summary}\n`;
+}
