@@ -31,7 +31,11 @@ export function needPackages(...packages: string[]): void {
   if (!isRoot || !existsSync('/usr/bin/apt-get')) throw new Error(`missing: apt-get install ${missing.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const install = () =>
-    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env, encoding: 'utf8' });
+    spawnSync(
+      'apt-get',
+      ['install', '-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', ...missing],
+      { env, encoding: 'utf8' },
+    );
   let result = install();
   if (result.status !== 0) {
     spawnSync('apt-get', ['update', '-qq'], { env, stdio: 'ignore' });
