@@ -34,8 +34,15 @@ export const probe = new RequestType<{ fresh?: boolean }, ProbeReport, FailureDa
 export const findMissingSources = new RequestType<{ digests: string[] }, { missing: string[] }, FailureData>(
   'source/missing',
 );
-/** Puts one file into the source store; verified against its digest, published by rename. Content is base64. */
+/** Puts one file of at most 8 MiB into the source store; verified against its digest, published by rename. Content is base64. */
 export const putSource = new RequestType<{ digest: string; base64: string }, null, FailureData>('source/put');
+
+/**
+ * Publishes a larger file that came by sftp as `part`, a name in the source store that begins with the digest:
+ * `DIGEST.part`, or `DIGEST.WORD.part` where several may upload at once. A file of another digest is removed, and the
+ * request fails with `source/digest`.
+ */
+export const verifySource = new RequestType<{ digest: string; part?: string }, null, FailureData>('source/verify');
 
 export interface RunRequest {
   /** The documents and small inputs of the run: path below the run's source folder, and SHA-256 of the content. */
@@ -57,13 +64,18 @@ export interface RunOptions {
   mirrors?: Record<string, string>;
   imageStore?: string;
 }
-/** Starts a run that lives on by itself; answers as soon as it is on disk. */
+/**
+ * Starts a run that lives on by itself; answers when its process has begun. Where the documents or inputs are at fault it
+ * fails with `run/not-started`, the message says where, and nothing is left.
+ */
 export const startRun = new RequestType<RunRequest, { id: string }, FailureData>('run/start');
 export const listRuns = new RequestType0<RunSummary[], FailureData>('run/list');
 export const showRun = new RequestType<{ id: string }, RunDetail, FailureData>('run/show');
+/** Answers when the run has ended. */
 export const cancelRun = new RequestType<{ id: string }, null, FailureData>('run/cancel');
 /** Goes on after the last finished step. */
 export const resumeRun = new RequestType<{ id: string }, null, FailureData>('run/resume');
+/** Removes the run's own folder; an output folder elsewhere stays. Fails with `run/busy` while it is running. */
 export const removeRun = new RequestType<{ id: string }, null, FailureData>('run/remove');
 /** Sent for every run whose state, or whose tasks' state, changed. */
 export const runChanged = new NotificationType<RunDetail>('run/changed');

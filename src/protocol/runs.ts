@@ -1,3 +1,5 @@
+import type { LockFinding } from './locks.ts';
+
 /** One execution of a workflow or tool, as it is told to a person. */
 
 /** `interrupted`: its process is gone without an end having been written; it can be resumed. */
@@ -19,6 +21,8 @@ export interface RunSummary {
   /** ISO 8601. */
   started: string;
   ended?: string;
+  /** The run's own folder: documents, logs and the folders of its tasks. */
+  folder: string;
   /** Folder of the outputs, absolute on the cluster. */
   outdir: string;
   /** What failed, for a person. */
@@ -41,6 +45,8 @@ export interface TaskSummary {
   commandLine?: string;
   engine?: string;
   message?: string;
+  /** Its folder, absolute on the cluster: working directory and logs. */
+  folder?: string;
 }
 
 export interface RunDetail extends RunSummary {
@@ -50,4 +56,6 @@ export interface RunDetail extends RunSummary {
   outputs?: Record<string, unknown>;
   /** What is being done that takes long, e.g. pulling an image. */
   progress?: { what: string; done: number; total?: number; unit: 'bytes' | 'steps' };
+  /** File systems of the run's folders whose locks deserve a warning. */
+  locks?: LockFinding[];
 }
