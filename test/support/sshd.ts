@@ -172,7 +172,7 @@ function packagesOf(options: SshdOptions): string[] {
 /** Accounts with other shells are other accounts, so that tests do not get into each other's way. */
 function accountFor(shell: SshdOptions['shell']): User {
   if (!shell) return findUser();
-  const user = findUser(`cwl-test-${shell.slice(-5)}`);
+  const user = findUser(`cwl-test-${shell.replace('noisy-', '')}`);
   const program = shell === 'noisy-bash' ? '/bin/bash' : `/usr/bin/${shell}`;
   run('usermod', ['--shell', program, user.name]);
   const noise = 'echo "*** Welcome to the cluster! Maintenance on Monday. ***"\n';
