@@ -119,8 +119,8 @@ async function installDebianPackages(purposes) {
 }
 
 function isInstalled(name) {
-  const result = spawnSync('dpkg-query', ['-W', '-f', '${Status}', name], { encoding: 'utf8' });
-  return result.stdout?.endsWith(' installed') ?? false;
+  const result = spawnSync('dpkg', ['-s', name], { encoding: 'utf8' });
+  return result.stdout?.includes('\nStatus: install ok installed\n') ?? false;
 }
 
 async function build() {

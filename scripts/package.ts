@@ -1,0 +1,25 @@
+// `npm run package`: build/cwl-on-clusters-VERSION.vsix, the extension as it is installed.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatNotices } from './notices.ts';
+
+const root = join(import.meta.dirname, '..');
+const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const file = join('build', `${name}-${version}.vsix`);
+
+const run = (program: string, args: string[]) =>
+  execFileSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+
+mkdirSync(join(root, 'build'), { recursive: true });
+run(process.execPath, ['scripts/build.mjs', '--minify']);
+writeFileSync(join(root, 'THIRD-PARTY-NOTICES'), formatNotices(root));
+// Everything is in the bundles: the package holds no node_modules.
+run(join(root, 'node_modules', '.bin', 'vsce'), [
+  'package',
+  '--no-dependencies',
+  '--allow-missing-repository',
+  '--out',
+  file,
+]);
+console.log(`${file}: ${(statSync(join(root, file)).size / 1e6).toFixed(1)} MB`);
