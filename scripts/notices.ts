@@ -1,9 +1,9 @@
-// THIRD-PARTY-NOTICES: the licences of all that the package carries and others wrote, found by what the bundles were
+// THIRD-PARTY-NOTICES.txt: the licences of all that the package carries and others wrote, found by what the bundles were
 // really made of.
-import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The text of THIRD-PARTY-NOTICES for the bundles and the kit in `dist`; throws where a licence is missing. */
+/** The text of THIRD-PARTY-NOTICES.txt for the bundles and the kit in `dist`; throws where a licence is missing. */
 export function formatNotices(root: string): string {
   const intro =
     'CWL on Clusters is licensed under the Apache License 2.0 (see LICENSE). It contains the following works.\n';
@@ -33,9 +33,9 @@ function formatPackage(root: string, name: string): string {
   return `${name} ${about.version} (${about.license})\n${about.homepage ?? ''}\n\n${text}\n`;
 }
 
-/** The kit brings the texts for its own programs along. */
+/** The kit brings the texts for its own programs along; the same text is given once. */
 function formatKit(root: string): string[] {
-  const texts = globSync('dist/kit/**/{LICENSE,LICENCE,COPYING,NOTICE}*', { cwd: root }).sort();
-  const unique = new Map(texts.map(path => [readFileSync(join(root, path), 'utf8'), path]));
-  return [...unique].map(([text, path]) => `${path}\n\n${existsSync(join(root, path)) ? text.trim() : ''}\n`);
+  const paths = globSync('dist/kit/**/{LICENSE,LICENCE,COPYING,NOTICE}*', { cwd: root }).sort();
+  const unique = new Map(paths.map(path => [readFileSync(join(root, path), 'utf8').trim(), path]));
+  return [...unique].map(([text, path]) => `${path}\n\n${text}\n`);
 }

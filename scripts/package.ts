@@ -13,7 +13,7 @@ const run = (program: string, args: string[]) =>
 
 mkdirSync(join(root, 'build'), { recursive: true });
 run(process.execPath, ['scripts/build.mjs', '--minify']);
-writeFileSync(join(root, 'THIRD-PARTY-NOTICES'), formatNotices(root));
+writeFileSync(join(root, 'dist', 'THIRD-PARTY-NOTICES.txt'), formatNotices(root));
 // Everything is in the bundles: the package holds no node_modules.
 run(join(root, 'node_modules', '.bin', 'vsce'), [
   'package',
