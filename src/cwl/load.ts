@@ -1,0 +1,186 @@
+import type { Problem } from '#base/problem.ts';
+import { Library } from './library.ts';
+import type { Process, Version } from './model.ts';
+import { fieldOf, type MapNode, type Node, problemAt, textOf } from './node.ts';
+import { type FindProcess, readProcess } from './read-process.ts';
+import type { Reader } from './reader.ts';
+import { type Reading, stringOf } from './reading.ts';
+import { suggest } from './suggest.ts';
+import { resolveUri, splitFragment, toShortName } from './uri.ts';
+
+export interface LoadOptions {
+  reader: Reader;
+  /** Which process of a packed document; the fragment of the URI says the same. */
+  id?: string;
+  /** Also accepts the development version v1.3.0-dev1. */
+  enableDev?: boolean;
+}
+export interface Loaded {
+  /** Absent if there is any error. */
+  process?: Process;
+  problems: Problem[];
+  /** URIs of all documents that were read, the first one first. */
+  documents: string[];
+}
+
+const versions: readonly Version[] = ['v1.0', 'v1.1', 'v1.2'];
+const processClasses = ['CommandLineTool', 'ExpressionTool', 'Workflow', 'Operation'];
+
+/** Reads the process at `uri`, which may name it by a fragment, with everything that it refers to. */
+export async function loadProcess(uri: string, options: LoadOptions): Promise<Loaded> {
+  const [document, fragment] = splitFragment(uri);
+  const library = new Library(options.reader);
+  await library.read(document);
+  const loader = new Loader(library, options);
+  const process = loader.load(document, options.id ?? fragment);
+  const problems = [...library.problems, ...loader.problems];
+  const isValid = !problems.some(problem => problem.severity === 'error');
+  return { process: isValid ? process : undefined, problems, documents: library.documents };
+}
+
+class Loader {
+  readonly problems: Problem[] = [];
+  readonly #library: Library;
+  readonly #options: LoadOptions;
+  readonly #origins: Reading['origins'] = new WeakMap();
+  readonly #schemas: Reading['schemas'] = new Map();
+  /** Processes by their node: one that several steps run is read once. */
+  readonly #processes = new Map<Node, Process | 'open' | undefined>();
+
+  constructor(library: Library, options: LoadOptions) {
+    this.#library = library;
+    this.#options = options;
+  }
+
+  load(document: string, id: string | undefined): Process | undefined {
+    const nowhere = { source: { uri: document, text: '', base: document, namespaces: new Map() }, start: 0, end: 0 };
+    const failure = this.#library.failure(document);
+    if (failure !== undefined) {
+      this.problems.push(problemAt(nowhere, 'cwl/not-found', failure));
+      return undefined;
+    }
+    const root = this.#library.root(document);
+    if (!root) {
+      if (this.#library.problems.length === 0) this.#report(nowhere, 'cwl/empty', 'The document is empty.');
+      return undefined;
+    }
+    const version = this.#readVersion(root);
+    if (version === undefined) return undefined;
+    const node = this.#select(root, id);
+    return node && this.#read(node, idOf(node, document), this.#reading(version));
+  }
+
+  /** The process that a packed document is run by: the one that `id` names, else `main` (CWL v1.2, Packed documents). */
+  #select(root: Node, id: string | undefined): MapNode | undefined {
+    const graph = root.kind === 'list' ? root : fieldOf(root, '$graph');
+    const processes = graph?.kind === 'list' ? graph.items.filter(item => item.kind === 'map') : [];
+    if (id !== undefined) {
+      const found = this.#library.find(`${root.source.uri}#${id.replace(/^#/, '')}`);
+      if (found?.kind === 'map') return found;
+      const known = processes.flatMap(item => toShortName(stringOf(item, 'id') ?? ''));
+      this.#report(
+        { ...root, end: root.start },
+        'cwl/not-found',
+        `There is no process ${id} here.${suggest(id, known)}`,
+      );
+      return undefined;
+    }
+    if (!graph && root.kind === 'map') return root;
+    const main = processes.find(item => toShortName(stringOf(item, 'id') ?? '') === 'main');
+    if (main) return main;
+    if (processes.length === 1) return processes[0];
+    const names = processes.map(item => toShortName(stringOf(item, 'id') ?? '')).filter(Boolean);
+    const message = `There is no process with the id main: say which one, as in FILE#ID. Here are ${names.join(', ') || 'none'}.`;
+    this.#report({ ...root, end: root.start }, 'cwl/no-main', message);
+    return undefined;
+  }
+
+  #reading(version: Version): Reading {
+    const { problems } = this;
+    return {
+      library: this.#library,
+      version,
+      problems,
+      origins: this.#origins,
+      types: new Map(),
+      schemas: this.#schemas,
+    };
+  }
+
+  #read(node: MapNode, id: string, reading: Reading): Process | undefined {
+    if (this.#processes.has(node)) {
+      const done = this.#processes.get(node);
+      if (done !== 'open') return done;
+      this.#report(
+        { ...node, end: node.start },
+        'cwl/recursive',
+        'This workflow runs itself, directly or through others.',
+      );
+      return undefined;
+    }
+    this.#processes.set(node, 'open');
+    const process = readProcess(node, id, reading, this.#findProcess);
+    this.#processes.set(node, process);
+    if (!process) {
+      const name = fieldOf(node, 'class');
+      const said = textOf(name);
+      const message = said === undefined ? 'A process needs a class' : `There is no process class ${said}`;
+      this.#report(
+        name ?? node,
+        'cwl/unknown-class',
+        `${message}: ${processClasses.join(', ')}.${suggest(said ?? '', processClasses)}`,
+      );
+    }
+    return process;
+  }
+
+  /** The process in a step's `run`: embedded, or in a document of its own with a version of its own. */
+  readonly #findProcess: FindProcess = (run, id, reading) => {
+    const reference = textOf(run);
+    if (reference === undefined) {
+      return run.kind === 'map' ? this.#read(run, idOf(run, id), reading) : undefined;
+    }
+    const uri = resolveUri(run.source.base, reference);
+    const failure = this.#library.failure(uri);
+    if (failure !== undefined) {
+      this.#report(run, 'cwl/not-found', failure);
+      return undefined;
+    }
+    const root = this.#library.root(uri);
+    if (!root) return undefined;
+    const version = root.source === run.source ? reading.version : this.#readVersion(root, reading.version);
+    if (version === undefined) return undefined;
+    const fragment = splitFragment(uri)[1];
+    const node =
+      fragment === undefined && root.source === run.source ? this.#library.find(uri) : this.#select(root, fragment);
+    if (node?.kind !== 'map') {
+      this.#report(run, 'cwl/not-found', `There is no process ${reference}.`);
+      return undefined;
+    }
+    return this.#read(node, idOf(node, uri), this.#reading(version));
+  };
+
+  #readVersion(root: Node, inherited?: Version): Version | undefined {
+    const holder = root.kind === 'list' ? root.items[0] : root;
+    const node = fieldOf(holder, 'cwlVersion');
+    const said = textOf(node)?.replace(/^cwl:|^https:\/\/w3id\.org\/cwl\/cwl#/, '');
+    const known: readonly Version[] = this.#options.enableDev ? [...versions, 'v1.3.0-dev1'] : versions;
+    const version = known.find(each => each === said);
+    if (version) return version;
+    if (!node && inherited) return inherited;
+    const problem = node ? `The cwlVersion ${said ?? ''} is not known` : 'The document says no cwlVersion';
+    this.#report(node ?? { ...root, end: root.start }, 'cwl/version', `${problem}: use one of ${known.join(', ')}.`);
+    return undefined;
+  }
+
+  #report(span: Parameters<typeof problemAt>[0], code: string, message: string): void {
+    this.problems.push(problemAt(span, code, message));
+  }
+}
+
+/** The full identifier of a process; without an `id` it is where it stands. */
+function idOf(node: MapNode, fallback: string): string {
+  const id = stringOf(node, 'id');
+  if (id === undefined) return fallback;
+  return resolveUri(node.source.base, id.includes('#') ? id : `#${id}`);
+}
