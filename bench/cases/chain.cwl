@@ -2,7 +2,6 @@ cwlVersion: v1.2
 class: Workflow
 label: Ten short steps, each of which waits for the one before
 requirements:
-  InlineJavascriptRequirement: {}
   StepInputExpressionRequirement: {}
 inputs:
   word: string
