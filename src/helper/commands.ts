@@ -10,7 +10,14 @@ export interface CommandEntry {
 }
 
 /** The helper's commands, in the order in which `--help` lists them. */
-export const commands: CommandEntry[] = [];
+export const commands: CommandEntry[] = [
+  {
+    name: 'serve',
+    usage: '',
+    summary: 'answer the editor: JSON-RPC on standard input and output',
+    load: async () => (await import('./command-serve.ts')).serve,
+  },
+];
 
 /** What `--help` prints. */
 export function formatHelp(entries: readonly CommandEntry[]): string {

@@ -27,9 +27,8 @@ export function addEvent(fold: RunFold, event: RunEvent): void {
 }
 
 /** Its process is gone and has written no end: nothing of it goes on. */
-export function markInterrupted(fold: RunFold, time: string): void {
+export function markInterrupted(fold: RunFold): void {
   fold.state = 'interrupted';
-  fold.ended = time;
   fold.message =
     'The process of the run is gone: the machine may have been restarted, or it was killed. Resume goes on after the last finished step.';
   stopTasks(fold, 'interrupted');

@@ -79,6 +79,8 @@ export const resumeRun = new RequestType<{ id: string }, null, FailureData>('run
 export const removeRun = new RequestType<{ id: string }, null, FailureData>('run/remove');
 /** Sent for every run whose state, or whose tasks' state, changed. */
 export const runChanged = new NotificationType<RunDetail>('run/changed');
+/** Sent when somebody has removed a run. */
+export const runRemoved = new NotificationType<{ id: string }>('run/removed');
 
 /** `task` absent: the run's own log. */
 export interface LogKey {
