@@ -21,6 +21,8 @@ export interface Loaded {
   problems: Problem[];
   /** URIs of all documents that were read, the first one first. */
   documents: string[];
+  /** `$namespaces` of the document, which the input object may use too. */
+  namespaces: Record<string, string>;
 }
 
 const versions: readonly Version[] = ['v1.0', 'v1.1', 'v1.2'];
@@ -35,7 +37,8 @@ export async function loadProcess(uri: string, options: LoadOptions): Promise<Lo
   const process = loader.load(document, options.id ?? fragment);
   const problems = [...library.problems, ...loader.problems];
   const isValid = !problems.some(problem => problem.severity === 'error');
-  return { process: isValid ? process : undefined, problems, documents: library.documents };
+  const namespaces = Object.fromEntries(library.source(document)?.namespaces ?? []);
+  return { process: isValid ? process : undefined, problems, documents: library.documents, namespaces };
 }
 
 class Loader {
