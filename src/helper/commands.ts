@@ -12,6 +12,18 @@ export interface CommandEntry {
 /** The helper's commands, in the order in which `--help` lists them. */
 export const commands: CommandEntry[] = [
   {
+    name: 'runs',
+    usage: 'list | show RUN... | cancel RUN... | resume RUN... | remove RUN...   [--json]',
+    summary: 'runs that live by themselves: look at them, end them, go on with them',
+    load: async () => (await import('./command-runs.ts')).runs,
+  },
+  {
+    name: 'locks',
+    usage: '[PATH...] [--try] [--json]',
+    summary: 'what file locks are worth on the file systems of these paths',
+    load: async () => (await import('./command-locks.ts')).locks,
+  },
+  {
     name: 'serve',
     usage: '',
     summary: 'answer the editor: JSON-RPC on standard input and output',
