@@ -119,7 +119,7 @@ async function installDebianPackages(purposes) {
 }
 
 function isInstalled(name) {
-  const result = spawnSync('dpkg', ['-s', name], { encoding: 'utf8' });
+  const result = spawnSync('/usr/bin/dpkg', ['-s', name], { encoding: 'utf8' });
   return result.stdout?.includes('\nStatus: install ok installed\n') ?? false;
 }
 
