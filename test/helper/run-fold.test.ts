@@ -121,7 +121,7 @@ describe('the fold of a journal', () => {
 
   test('an interrupted run has no running task and can be resumed', () => {
     const state = fold(start(1), task(2, 'a', 'running'));
-    markInterrupted(state, at(30));
+    markInterrupted(state);
     assert.equal(toSummary('i', '/f', state).tasks.running, 0);
     assert.equal(state.state, 'interrupted');
     addEvent(state, start(40, true));
