@@ -6,6 +6,7 @@ import type { RunEvent } from '#runner/events.ts';
 import type { Home } from './home.ts';
 import { removeTree } from './remove-tree.ts';
 import type { RunFolder } from './run-folder.ts';
+import { endOrphans } from './run-orphans.ts';
 import { findRunProcess, isRunAlive } from './run-process.ts';
 import { RunReader } from './run-reader.ts';
 
@@ -27,6 +28,7 @@ export async function cancelRun(run: RunFolder): Promise<void> {
     for (let part = 0; part < 10 && isRunAlive(run.folder); part++) await sleep(100);
   }
   if (isRunAlive(run.folder)) killRun(run);
+  endOrphans(run);
   await reader.refresh();
   if (!['success', 'failure', 'cancelled'].includes(reader.toSummary().state)) await markCancelled(run);
 }

@@ -2,6 +2,7 @@ import { linkSync, readdirSync, readFileSync, readlinkSync, statSync, unlinkSync
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
+import { readProcessStat } from './process-stat.ts';
 
 /** Which process runs a run, in words that also hold after a restart of the machine. Kept in `pid.N` of the run's folder. */
 export interface RunProcess {
@@ -89,7 +90,7 @@ function findLiveness(runProcess: RunProcess): Liveness {
   if (runProcess.hostname !== hostname()) return 'elsewhere';
   if (runProcess.bootId !== readBootId()) return 'dead';
   if (runProcess.pidNamespace !== readPidNamespace()) return 'elsewhere';
-  const stat = readStat(runProcess.pid);
+  const stat = readProcessStat(runProcess.pid);
   return stat && stat.startTime === runProcess.startTime && !'ZX'.includes(stat.state) ? 'alive' : 'dead';
 }
 
@@ -115,20 +116,9 @@ function describeProcess(pid: number): RunProcess {
     pid,
     hostname: hostname(),
     bootId: readBootId(),
-    startTime: readStat(pid)?.startTime ?? '',
+    startTime: readProcessStat(pid)?.startTime ?? '',
     pidNamespace: readPidNamespace(),
   };
-}
-
-function readStat(pid: number): { state: string; startTime: string } | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The second field, the program's name in parentheses, may itself hold spaces and parentheses.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', startTime: fields[19] ?? '' };
-  } catch {
-    return undefined;
-  }
 }
 
 function readBootId(): string {

@@ -10,6 +10,7 @@ import type { Home } from './home.ts';
 import { checkLocks } from './lock-check.ts';
 import { removeTree } from './remove-tree.ts';
 import { makeRunFolder, type RunFolder } from './run-folder.ts';
+import { endOrphans } from './run-orphans.ts';
 import { isRunAlive } from './run-process.ts';
 import { layOutSources } from './sources.ts';
 
@@ -52,6 +53,7 @@ export async function resumeRun(home: Home, run: RunFolder): Promise<void> {
   if (isRunAlive(run.folder)) {
     throw new Failure('run/busy', 'this run is still running', { hint: 'Cancel it first, or let it end.' });
   }
+  endOrphans(run);
   await rm(run.cancel, { force: true });
   await launchRun(run, true);
   // Whoever watches the runs, on whatever machine, looks at all of them when their folder has changed.

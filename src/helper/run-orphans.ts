@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { type ProcessStat, readProcessStat } from './process-stat.ts';
+import type { RunFolder } from './run-folder.ts';
+
+/**
+ * Ends what a run's process has left running on this machine when it was killed: processes that work in the folder of a
+ * task, or that name it on their command line, as the engines do. Not a person's: those with a terminal, those of a
+ * session that sshd has begun, and whoever called this.
+ */
+export function endOrphans(run: RunFolder): void {
+  const callers = findCallers();
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || callers.has(pid) || !belongsTo(run, pid)) continue;
+    const stat = readProcessStat(pid);
+    if (!stat || stat.terminal !== 0 || isOfLogin(stat)) continue;
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}
+
+/** This process and those above it. */
+function findCallers(): Set<number> {
+  const callers = new Set<number>();
+  for (let pid = process.pid; pid > 0 && !callers.has(pid); pid = readProcessStat(pid)?.parent ?? 0) callers.add(pid);
+  return callers;
+}
+
+function belongsTo(run: RunFolder, pid: number): boolean {
+  const tasks = `${run.folder}/tasks/`;
+  try {
+    if (`${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(tasks)) return true;
+    // An engine's argument is the folder of a task, or a bind that begins with it.
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+    return words.some(word => word.includes(tasks));
+  } catch {
+    // Another user's process, or one that has ended.
+    return false;
+  }
+}
+
+function isOfLogin(stat: ProcessStat): boolean {
+  const leader = readProcessStat(stat.session);
+  return leader !== undefined && /^sshd/.test(readProcessStat(leader.parent)?.name ?? '');
+}
