@@ -1,6 +1,10 @@
 import type { Problem } from '#base/problem.ts';
+import { checkFeatures } from './check-features.ts';
+import { checkFields } from './check-fields.ts';
+import { checkLinks } from './check-links.ts';
+import { checkProcess } from './check-process.ts';
 import { Library } from './library.ts';
-import type { Process, Version } from './model.ts';
+import type { Process, Step, Version } from './model.ts';
 import { fieldOf, type MapNode, type Node, problemAt, textOf } from './node.ts';
 import { type FindProcess, readProcess } from './read-process.ts';
 import type { Reader } from './reader.ts';
@@ -14,6 +18,8 @@ export interface LoadOptions {
   id?: string;
   /** Also accepts the development version v1.3.0-dev1. */
   enableDev?: boolean;
+  /** Checks every process of a packed document, also those that the chosen one does not use. */
+  everything?: boolean;
 }
 export interface Loaded {
   /** Absent if there is any error. */
@@ -35,7 +41,7 @@ export async function loadProcess(uri: string, options: LoadOptions): Promise<Lo
   await library.read(document);
   const loader = new Loader(library, options);
   const process = loader.load(document, options.id ?? fragment);
-  const problems = [...library.problems, ...loader.problems];
+  const problems = sortProblems([...library.problems, ...loader.problems]);
   const isValid = !problems.some(problem => problem.severity === 'error');
   const namespaces = Object.fromEntries(library.source(document)?.namespaces ?? []);
   return { process: isValid ? process : undefined, problems, documents: library.documents, namespaces };
@@ -70,13 +76,26 @@ class Loader {
     const version = this.#readVersion(root);
     if (version === undefined) return undefined;
     const node = this.#select(root, id);
-    return node && this.#read(node, idOf(node, document), this.#reading(version));
+    const process = node && this.#readWhole(node, idOf(node, document), version);
+    if (process?.class === 'Workflow') this.problems.push(...checkFeatures(process, this.#origins));
+    if (this.#options.everything) {
+      for (const other of processesOf(root)) {
+        const read = this.#processes.has(other) ? undefined : this.#readWhole(other, idOf(other, document), version);
+        if (read?.class === 'Workflow') this.problems.push(...checkFeatures(read, this.#origins));
+      }
+    }
+    return process;
+  }
+
+  /** A process that is not part of another one's text. */
+  #readWhole(node: MapNode, id: string, version: Version): Process | undefined {
+    if (!this.#processes.has(node)) this.problems.push(...checkFields(node, version));
+    return this.#read(node, id, this.#reading(version));
   }
 
   /** The process that a packed document is run by: the one that `id` names, else `main` (CWL v1.2, Packed documents). */
   #select(root: Node, id: string | undefined): MapNode | undefined {
-    const graph = root.kind === 'list' ? root : fieldOf(root, '$graph');
-    const processes = graph?.kind === 'list' ? graph.items.filter(item => item.kind === 'map') : [];
+    const processes = processesOf(root);
     if (id !== undefined) {
       const found = this.#library.find(`${root.source.uri}#${id.replace(/^#/, '')}`);
       if (found?.kind === 'map') return found;
@@ -88,7 +107,7 @@ class Loader {
       );
       return undefined;
     }
-    if (!graph && root.kind === 'map') return root;
+    if (!isPacked(root) && root.kind === 'map') return root;
     const main = processes.find(item => toShortName(stringOf(item, 'id') ?? '') === 'main');
     if (main) return main;
     if (processes.length === 1) return processes[0];
@@ -124,7 +143,8 @@ class Loader {
     this.#processes.set(node, 'open');
     const process = readProcess(node, id, reading, this.#findProcess);
     this.#processes.set(node, process);
-    if (!process) {
+    if (process) this.#check(process);
+    else {
       const name = fieldOf(node, 'class');
       const said = textOf(name);
       const message = said === undefined ? 'A process needs a class' : `There is no process class ${said}`;
@@ -135,6 +155,13 @@ class Loader {
       );
     }
     return process;
+  }
+
+  #check(process: Process): void {
+    this.problems.push(...checkProcess(process, this.#origins));
+    if (process.class !== 'Workflow') return;
+    const isUnknown = (step: Step) => !this.#origins.has(step.run);
+    this.problems.push(...checkLinks(process, this.#origins, isUnknown));
   }
 
   /** The process in a step's `run`: embedded, or in a document of its own with a version of its own. */
@@ -160,7 +187,7 @@ class Loader {
       this.#report(run, 'cwl/not-found', `There is no process ${reference}.`);
       return undefined;
     }
-    return this.#read(node, idOf(node, uri), this.#reading(version));
+    return this.#readWhole(node, idOf(node, uri), version);
   };
 
   #readVersion(root: Node, inherited?: Version): Version | undefined {
@@ -186,4 +213,29 @@ function idOf(node: MapNode, fallback: string): string {
   const id = stringOf(node, 'id');
   if (id === undefined) return fallback;
   return resolveUri(node.source.base, id.includes('#') ? id : `#${id}`);
+}
+
+/** In the order of the text, each once: what several steps share is checked for each of them. */
+function sortProblems(problems: Problem[]): Problem[] {
+  const unique = new Map<string, Problem>();
+  for (const problem of problems) unique.set(JSON.stringify([problem.uri, problem.range, problem.message]), problem);
+  const order = new Map<string, number>();
+  for (const { uri } of problems) if (!order.has(uri)) order.set(uri, order.size);
+  return [...unique.values()].sort(
+    (one, other) =>
+      (order.get(one.uri) as number) - (order.get(other.uri) as number) ||
+      one.range.start.line - other.range.start.line ||
+      one.range.start.character - other.range.start.character,
+  );
+}
+
+function isPacked(root: Node): boolean {
+  return root.kind === 'list' || fieldOf(root, '$graph') !== undefined;
+}
+
+/** The processes of a packed document; of another, its own. */
+function processesOf(root: Node): MapNode[] {
+  const graph = root.kind === 'list' ? root : fieldOf(root, '$graph');
+  if (graph) return graph.kind === 'list' ? graph.items.filter(item => item.kind === 'map') : [];
+  return root.kind === 'map' ? [root] : [];
 }

@@ -2,6 +2,7 @@ import type { Problem } from '#base/problem.ts';
 import type { PrimitiveName, RecordType, Type } from './model.ts';
 import { fieldOf, isNull, type Node, problemAt, textOf } from './node.ts';
 import { isFileNode } from './read-value.ts';
+import { nameOfNode } from './shape-text.ts';
 import { suggest } from './suggest.ts';
 import { formatType, isOptional, membersOf } from './type-text.ts';
 
@@ -20,7 +21,7 @@ export function checkValue(node: Node, type: Type, name: string): Problem[] {
       problemAt(
         node,
         'cwl/wrong-type',
-        `${name} takes ${formatType(type)}, not ${describe(node)}.${adviseFile(node, members)}`,
+        `${name} takes ${formatType(type)}, not ${nameOfNode(node)}.${adviseFile(node, members)}`,
       ),
     ]
   );
@@ -31,7 +32,7 @@ function checkMember(node: Node, type: Type, name: string): Problem[] {
     problemAt(
       node,
       'cwl/wrong-type',
-      `${name} takes ${formatType(type)}, not ${describe(node)}.${adviseFile(node, [type])}`,
+      `${name} takes ${formatType(type)}, not ${nameOfNode(node)}.${adviseFile(node, [type])}`,
     ),
   ];
   switch (type.kind) {
@@ -92,14 +93,6 @@ function isSameForm(node: Node, type: Type): boolean {
   if (type.kind === 'array') return node.kind === 'list';
   if (type.kind === 'record') return node.kind === 'map';
   return type.kind === 'enum' && textOf(node) !== undefined;
-}
-
-function describe(node: Node): string {
-  if (node.kind === 'list') return 'a list';
-  if (node.kind === 'map') return isFileNode(node) ? `a ${textOf(fieldOf(node, 'class'))}` : 'a map';
-  if (typeof node.value === 'string')
-    return node.value.length > 40 ? 'a string' : `the string ${JSON.stringify(node.value)}`;
-  return typeof node.value === 'number' ? `the number ${node.value}` : String(node.value);
 }
 
 function adviseFile(node: Node, types: Type[]): string {

@@ -40,7 +40,10 @@ export function readType(node: Node | undefined, reading: Reading): Type {
 
 /** A choice without choices in it; one of a single type is that type. */
 export function toUnion(types: Type[]): Type {
-  const members = types.flatMap(type => (type.kind === 'union' ? type.members : [type]));
+  const seen = new Set<string>();
+  const members = types
+    .flatMap(type => (type.kind === 'union' ? type.members : [type]))
+    .filter(type => type.kind !== 'primitive' || (!seen.has(type.name) && seen.add(type.name)));
   return members.length === 1 ? (members[0] as Type) : { kind: 'union', members };
 }
 

@@ -107,20 +107,23 @@ function readStepInputs(node: Node | undefined, links: Links, reading: Reading):
 /** CWL v1.3 development: `loop` with `outputMethod` beside it; the step's `when` says whether to go on. */
 function readLoop(node: Node | undefined, step: MapNode, links: Links, reading: Reading): Step['loop'] {
   if (!node || isNull(node)) return undefined;
-  const outputMethod = oneOf(step, 'outputMethod', ['last', 'all'] as const) ?? 'last';
+  const outputMethod = stringOf(step, 'outputMethod')?.startsWith('all') ? 'all' : 'last';
   return { outputMethod, inputs: readLoopInputs(node, links, reading), when: stringOf(step, 'when') ?? '$(false)' };
 }
 
 function readLoopInputs(node: Node, links: Links, reading: Reading): StepInput[] {
   const inputs: StepInput[] = [];
-  for (const element of elementsOf(node, 'id', 'outputSource')) {
+  for (const element of elementsOf(node, 'id', 'source')) {
     if (element.node.kind !== 'map') continue;
-    const source = fieldOf(element.node, 'outputSource');
+    // The drafts call it one or the other.
+    const source = fieldOf(element.node, 'source') ?? fieldOf(element.node, 'outputSource');
+    const value = fieldOf(element.node, 'default');
     inputs.push({
       id: toShortName(element.id ?? ''),
       source: links.readOwn(source),
       sourceIsList: source?.kind === 'list',
       ...readMerge(element.node),
+      default: value && !isNull(value) ? readValue(value) : undefined,
       valueFrom: stringOf(element.node, 'valueFrom'),
       loadContents: booleanOf(element.node, 'loadContents') ?? false,
       loadListing: loadListingOf(element.node),

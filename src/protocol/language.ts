@@ -1,32 +1,43 @@
-/** What the editor asks the CWL language server beyond the Language Server Protocol. */
-
+/** What the language server and the editor say to each other beyond the Language Server Protocol. */
 import { RequestType } from 'vscode-jsonrpc';
 import type { Problem, Range } from '#base/problem.ts';
 
-/** A process in a document that can be run by itself. */
-export interface ProcessOutline {
-  /** What stands after `#` to pick it from a packed document; empty for the only process of a document. */
-  id: string;
-  label?: string;
+/** Asked of the editor: the text behind a URI that is in no open document; fails if it can't be had. */
+export const readFile = new RequestType<{ uri: string }, { text: string }, void>('cwl/readFile');
+
+/** A process that can be run: for the code lens above it. */
+export interface ProcessEntry {
+  /** What people call it: its label, its id, or the name of the file. */
+  name: string;
   class: string;
-  /** Where it begins. */
+  /** Fragment that picks it from a packed document; absent for the process of a whole document. */
+  id?: string;
+  /** Its first line. */
   range: Range;
-  inputs: { id: string; isRequired: boolean }[];
 }
-/** Processes of an open document, in their order; empty while it can't be read. Steps' embedded processes are left out. */
-export const listProcesses = new RequestType<{ uri: string }, ProcessOutline[], void>('cwl/processes');
+export const listProcesses = new RequestType<{ uri: string }, { processes: ProcessEntry[] }, void>('cwl/processes');
 
-/** The text (YAML) of an input object for a process, to be filled in. */
-export const makeTemplate = new RequestType<{ uri: string; process: string }, { text: string }, void>('cwl/template');
+/** YAML of an input object to fill in, with the types as comments. Without errors in the document only. */
+export const makeInputsTemplate = new RequestType<
+  { uri: string; id?: string },
+  { text?: string; problems: Problem[] },
+  void
+>('cwl/inputsTemplate');
 
-/** All that a run of a process needs from this machine. */
-export interface RunPlan {
-  /** URIs of all documents that are read: the one asked for first, then what it runs, imports and includes. */
+/** What a run needs from this machine: documents (also included texts), and files that inputs and defaults name. */
+export interface Dependencies {
   documents: string[];
-  /** The input object; locations of its files and directories are absolute URIs. */
-  inputs: Record<string, unknown>;
-  /** Of all these documents and of the input object; with an error among them nothing can be run. */
+  /** URIs of local Files and Directories; what has another scheme is fetched where the run is. */
+  files: { uri: string; class: 'File' | 'Directory' }[];
   problems: Problem[];
 }
-/** `inputs`: URI of the input object's document; absent: no inputs are given. */
-export const planRun = new RequestType<{ uri: string; process: string; inputs?: string }, RunPlan, void>('cwl/plan-run');
+export const findDependencies = new RequestType<{ uri: string; id?: string; inputs?: string }, Dependencies, void>(
+  'cwl/dependencies',
+);
+
+/** Whether an input object fits a process: missing ones, wrong types, unknown names. `values` is it, with absolute locations. */
+export const checkInputs = new RequestType<
+  { uri: string; id?: string; inputs: string },
+  { problems: Problem[]; values: Record<string, unknown> },
+  void
+>('cwl/checkInputs');
