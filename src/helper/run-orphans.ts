@@ -13,7 +13,7 @@ export function endOrphans(run: RunFolder): void {
     const pid = Number(name);
     if (!Number.isInteger(pid) || callers.has(pid) || !belongsTo(run, pid)) continue;
     const stat = readProcessStat(pid);
-    if (!stat || stat.terminal !== 0 || isOfLogin(stat)) continue;
+    if (stat?.terminal !== 0 || isOfLogin(stat)) continue;
     try {
       process.kill(pid, 'SIGKILL');
     } catch {
