@@ -1,0 +1,230 @@
+/* Prepares a process for PRoot and becomes it:
+ *
+ *   launcher [OPTION]... -- COMMAND [ARGUMENT]...
+ *   launcher --features
+ *
+ * Always: no new privileges (setuid programs have no effect), the escape guard (guard.h), no inherited descriptors above
+ * 2, signals at their defaults.
+ *
+ *   --no-network       no network but the loopback device: in a network namespace of its own where the kernel gives one
+ *                      to the user, otherwise by PRoot's word (PROOT_LOOPBACK_ONLY=1 is set for it)
+ *   --write PATH       writing only here and where else it is named (Landlock); may be repeated
+ *   --read PATH        reading and executing only here and where else it is named, --write included; may be repeated
+ *   --no-32-bit        refuse the system calls of 32-bit programs
+ *   --limit NAME=N     a resource limit: cpu, fsize, data, stack, core, nofile, as, nproc
+ *   --die-with-parent  SIGKILL when the parent ends
+ *
+ * Landlock, and the network namespace, are used where the kernel has them and silently left out where it has not:
+ * `--features` tells which. Without seccomp nothing is run (kernels before 3.5; RHEL 6 has it from 2.6.32-431 on), as the
+ * guard can't be left out; --no-guard is for the self-test that says so.
+ *
+ * Exit status: the command's; 125 when something could not be set up, 126 when the command could not be executed, 127 when
+ * there is none. Needs nothing of a kernel newer than 2.6.32 but what is said above.
+ */
+#include "guard.h"
+#include "landlock.h"
+#include "process.h"
+
+#include <net/if.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define CLONE_NEW_NETWORK 0x40000000
+
+const char *const program_name = "launcher";
+
+struct options {
+	int no_network, no_guard, no_32_bit, die_with_parent;
+	char **paths; /* pairs: "--read" or "--write", and the path */
+	int path_count, with_reading;
+};
+
+static int write_file(const char *path, const char *text)
+{
+	int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+	int error = 0;
+
+	if (descriptor < 0)
+		return errno;
+	if (write(descriptor, text, strlen(text)) < 0)
+		error = errno;
+	close(descriptor);
+	return error;
+}
+
+/* A network namespace with nothing but `lo`, in a user namespace where the user is the same. Returns 0, or an errno. */
+static int enter_network(void)
+{
+	struct ifreq request;
+	char map[64];
+	unsigned uid = geteuid(), gid = getegid();
+	int error, descriptor;
+
+	if (unshare(CLONE_NEW_USER | CLONE_NEW_NETWORK) < 0)
+		return errno;
+	/* Absent before 3.19, needed after. */
+	error = write_file("/proc/self/setgroups", "deny");
+	if (error != 0 && error != ENOENT)
+		fail(error, "/proc/self/setgroups");
+	snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+	if ((error = write_file("/proc/self/uid_map", map)) != 0)
+		fail(error, "/proc/self/uid_map");
+	snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+	if ((error = write_file("/proc/self/gid_map", map)) != 0)
+		fail(error, "/proc/self/gid_map");
+
+	memset(&request, 0, sizeof(request));
+	strcpy(request.ifr_name, "lo");
+	request.ifr_flags = IFF_UP | IFF_RUNNING;
+	descriptor = socket(AF_INET, SOCK_DGRAM, 0);
+	if (descriptor < 0 || ioctl(descriptor, SIOCSIFFLAGS, &request) < 0)
+		fail(errno, "the loopback device");
+	close(descriptor);
+	return 0;
+}
+
+/* Whether enter_network would work, tried in a child, as a namespace cannot be left again. */
+static int has_network_namespaces(void)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		close(2);
+		_exit(enter_network() == 0 ? 0 : 1);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static void restrict_files(const struct options *options)
+{
+	struct landlock landlock;
+	int error;
+
+	if (options->path_count == 0 || landlock_open(&landlock, options->with_reading) != 0)
+		return;
+	for (int i = 0; i < options->path_count; i++) {
+		const char *option = options->paths[2 * i], *path = options->paths[2 * i + 1];
+		error = landlock_allow(&landlock, path, landlock_read | (strcmp(option, "--write") == 0 ? landlock_write : 0));
+		/* What is not there can't be granted, and needs not be. */
+		if (error != 0 && error != ENOENT)
+			fail(error, "%s %s", option, path);
+	}
+	/* Redirections that the caller made may be opened again by name: /dev/stdout. */
+	for (int descriptor = 0; descriptor < 3; descriptor++) {
+		char path[32];
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
+		struct stat status;
+		if (fstat(descriptor, &status) == 0 && !S_ISDIR(status.st_mode))
+			(void)landlock_allow(&landlock, path, LANDLOCK_READ_FILE | LANDLOCK_WRITE_FILE | LANDLOCK_TRUNCATE);
+	}
+	if ((error = landlock_enforce(&landlock)) != 0)
+		fail(error, "Landlock");
+}
+
+static void set_guard(int allow_32_bit)
+{
+	struct guard guard;
+	struct sock_fprog program;
+
+	if (guard_build(&guard, allow_32_bit) != 0)
+		fail(ENOSPC, "the escape guard");
+	program.filter = guard.rules;
+	program.len = guard.length;
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
+		fail(errno, "the kernel refused the seccomp filter of the escape guard");
+}
+
+static void set_limit(const char *text)
+{
+	static const struct { const char *name; int number; } limits[] = {
+		{ "cpu", RLIMIT_CPU }, { "fsize", RLIMIT_FSIZE }, { "data", RLIMIT_DATA }, { "stack", RLIMIT_STACK },
+		{ "core", RLIMIT_CORE }, { "nofile", RLIMIT_NOFILE }, { "as", RLIMIT_AS }, { "nproc", RLIMIT_NPROC },
+	};
+	const char *value = strchr(text, '=');
+	char *end;
+
+	for (size_t i = 0; value && i < sizeof(limits) / sizeof(limits[0]); i++) {
+		if (strlen(limits[i].name) != (size_t)(value - text) || strncmp(text, limits[i].name, value - text) != 0)
+			continue;
+		struct rlimit limit;
+		rlim_t number = strtoull(value + 1, &end, 10);
+		if (*end != '\0' || end == value + 1)
+			break;
+		/* A hard limit can't be raised, so the lower one holds. */
+		if (getrlimit(limits[i].number, &limit) == 0 && limit.rlim_max != RLIM_INFINITY && limit.rlim_max < number)
+			number = limit.rlim_max;
+		limit.rlim_cur = limit.rlim_max = number;
+		if (setrlimit(limits[i].number, &limit) < 0)
+			fail(errno, "--limit %s", text);
+		return;
+	}
+	fail(0, "--limit %s: not NAME=NUMBER", text);
+}
+
+static int print_features(void)
+{
+	struct guard guard;
+	struct sock_fprog program;
+	int seccomp;
+
+	seccomp = guard_build(&guard, 1) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+	int network = has_network_namespaces();
+	int landlock = landlock_version();
+	program.filter = guard.rules;
+	program.len = guard.length;
+	seccomp = seccomp && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+	printf("seccomp=%d landlock=%d network-namespace=%d\n", seccomp, landlock, network);
+	return 0;
+}
+
+int main(int count, char **arguments)
+{
+	struct options options = { 0 };
+	int at = 1;
+	pid_t parent = getppid();
+
+	options.paths = calloc((size_t)count + 1, sizeof(char *));
+	for (; at < count && strcmp(arguments[at], "--") != 0; at++) {
+		const char *option = arguments[at];
+		if (strcmp(option, "--features") == 0)
+			return print_features();
+		else if (strcmp(option, "--no-network") == 0)
+			options.no_network = 1;
+		else if (strcmp(option, "--no-guard") == 0)
+			options.no_guard = 1;
+		else if (strcmp(option, "--no-32-bit") == 0)
+			options.no_32_bit = 1;
+		else if (strcmp(option, "--die-with-parent") == 0)
+			options.die_with_parent = 1;
+		else if (at + 1 < count && (strcmp(option, "--write") == 0 || strcmp(option, "--read") == 0)) {
+			options.with_reading |= strcmp(option, "--read") == 0;
+			options.paths[2 * options.path_count] = arguments[at];
+			options.paths[2 * options.path_count++ + 1] = arguments[++at];
+		} else if (at + 1 < count && strcmp(option, "--limit") == 0)
+			set_limit(arguments[++at]);
+		else
+			fail(0, "unknown option %s", option);
+	}
+	if (at + 1 >= count)
+		fail(0, "usage: launcher [OPTION]... -- COMMAND [ARGUMENT]...");
+
+	close_inherited(3);
+	reset_signals();
+	if (options.die_with_parent) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		if (getppid() != parent)
+			_exit(EXIT_SETUP);
+	}
+	if (options.no_network && enter_network() != 0 && setenv("PROOT_LOOPBACK_ONLY", "1", 1) < 0)
+		fail(errno, "PROOT_LOOPBACK_ONLY");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 && !options.no_guard)
+		fail(errno, "the kernel is too old for PR_SET_NO_NEW_PRIVS and so for the escape guard");
+	restrict_files(&options);
+	if (!options.no_guard)
+		set_guard(!options.no_32_bit);
+	run_program(arguments + at + 1);
+}
