@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { hostname, userInfo } from 'node:os';
 import { Failure } from '#base/failure.ts';
 import type { KitPiece } from '#base/kit.ts';
 import { LineSplitter } from '#base/lines.ts';
 import type { Progress } from '#base/log.ts';
 import type { Connection, RemoteProcess } from '#ssh/connection.ts';
 import { Cksum } from './cksum.ts';
+import { findClientName } from './client-name.ts';
 import { defaultFolder } from './folder-template.ts';
 import type { FolderReport, HostReport, Installed } from './host-report.ts';
 import { type PlannedPiece, planInstall } from './install-script.ts';
@@ -36,7 +36,7 @@ export async function installKit(
   const pieces = await Promise.all(wanted.map(piece => withCrc(kit, piece)));
   const attempt = (client: string) =>
     new Installation(connection, kit, pieces, place.path, report, client).run(options);
-  const client = clientName();
+  const client = findClientName();
   try {
     return await attempt(client);
   } catch (error) {
@@ -224,15 +224,4 @@ async function withCrc(kit: LocalKit, piece: KitPiece): Promise<PlannedPiece> {
     });
   }
   return { ...piece, crc: cksum.digest() };
-}
-
-/** The same for every connection from this account of this machine, and telling nothing about it. */
-function clientName(): string {
-  let user = '';
-  try {
-    user = userInfo().username;
-  } catch {
-    // An account without an entry in the password database.
-  }
-  return createHash('sha256').update(`${hostname()}\0${user}`).digest('hex').slice(0, 12);
 }

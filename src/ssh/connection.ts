@@ -1,8 +1,8 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import type { Client, ClientChannel } from 'ssh2';
+import type { Client, ClientChannel, SFTPWrapper } from 'ssh2';
 import type { Exit } from '#base/command.ts';
-import { Failure } from '#base/failure.ts';
+import { Failure, isFailure } from '#base/failure.ts';
 import { Channels } from './channels.ts';
 import { hopFailure, lostFailure } from './failures.ts';
 import type { Host } from './host.ts';
@@ -138,6 +138,16 @@ export class Connection {
       resize: (columns, rows) => channel.setWindow(rows, columns, 0, 0),
       close: () => channel.close(),
     };
+  }
+
+  /** The sftp subsystem; undefined where the host has none. Its requests are in `files.ts`. */
+  async openSftp(): Promise<SFTPWrapper | undefined> {
+    try {
+      return await this.#channels.open<SFTPWrapper>((client, done) => client.sftp(done), true);
+    } catch (error) {
+      if (isFailure(error, 'ssh/channel')) return undefined;
+      throw error;
+    }
   }
 
   /** A TCP connection from the host to `target`: a hop of a jump chain. */
