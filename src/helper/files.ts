@@ -73,10 +73,10 @@ export class FileServer {
   async #isInside(real: string): Promise<boolean> {
     const runs = await realpath(this.#catalog.home.runs).catch(() => undefined);
     if (runs && real.startsWith(runs + sep)) return true;
-    const { readers } = await this.#catalog.scan();
+    const ids = await this.#catalog.scan();
     // The newest first: it is the one that is looked at.
-    for (const reader of readers.reverse()) {
-      if ((await this.#rootsOf(reader.run.id)).some(root => real === root || real.startsWith(root + sep))) return true;
+    for (const id of ids.reverse()) {
+      if ((await this.#rootsOf(id)).some(root => real === root || real.startsWith(root + sep))) return true;
     }
     return false;
   }

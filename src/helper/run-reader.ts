@@ -13,13 +13,11 @@ const chunkSize = 4 * 1_048_576;
 /** Reads one run from its folder, and later only what was added. Keeps nothing that is not on disk. */
 export class RunReader {
   readonly run: RunFolder;
-  /** Grows with every change that a refresh has found. */
-  version = 0;
   #fold: RunFold | undefined;
+  #hasRequest = false;
   #offset = 0;
   #isDead = false;
   #checked = 0;
-  #progress: RunDetail['progress'];
   #progressText = '';
   #locks: LockFinding[] | undefined;
   #pending: Promise<void> | undefined;
@@ -41,6 +39,16 @@ export class RunReader {
     return !this.#isDead && (this.#fold?.state === 'running' || this.#fold?.state === 'starting');
   }
 
+  /** Differs where anything that a person sees of the run is another. */
+  get stamp(): string {
+    return `${this.#offset} ${this.#hasRequest} ${this.#fold?.state} ${this.isActive ? this.#progressText : this.#isDead}`;
+  }
+
+  /** How much of the journal was read, in bytes. */
+  get size(): number {
+    return this.#offset;
+  }
+
   get taskCount(): number {
     return this.#fold?.tasks.size ?? 0;
   }
@@ -55,7 +63,8 @@ export class RunReader {
 
   toDetail(): RunDetail {
     const detail = toDetail(this.run.id, this.run.folder, this.#view());
-    return { ...detail, progress: this.isActive ? this.#progress : undefined, locks: this.#locks };
+    const progress = this.isActive ? parseJson<RunDetail['progress']>(this.#progressText) : undefined;
+    return { ...detail, progress, locks: this.#locks };
   }
 
   async #refresh(freshness: number): Promise<void> {
@@ -69,19 +78,24 @@ export class RunReader {
       this.#checked = Date.now();
       this.#isDead = !this.#mayBeAlive();
       // It may have written its end just before it went.
-      if (this.#isDead && !wasDead && (await this.#readJournal())) changed = true;
+      if (this.#isDead && !wasDead) await this.#readJournal();
     }
-    if (this.isActive) changed = (await this.#readProgress()) || changed;
-    if (changed || wasDead !== this.#isDead) this.version++;
+    if (this.isActive) this.#progressText = await readFile(this.run.progress, 'utf8').catch(() => '');
   }
 
   /** Learns label and output folder from the request, for as long as the journal has not told them. */
   async #prepare(): Promise<boolean> {
-    if (this.#fold) return false;
+    if (this.#hasRequest) return false;
     const [request, { birthtime, mtime }] = await Promise.all([loadRequest(this.run), stat(this.run.folder)]);
     // Some file systems tell no birth time.
     const made = birthtime.getTime() > 0 && birthtime < mtime ? birthtime : mtime;
-    this.#fold = createFold(request?.label ?? this.run.id, request?.outdir ?? this.run.out, made.toISOString());
+    this.#fold ??= createFold(this.run.id, this.run.out, made.toISOString());
+    if (!request) return this.#offset === 0;
+    this.#hasRequest = true;
+    if (this.#fold.state === 'starting') {
+      this.#fold.label = request.label;
+      this.#fold.outdir = request.outdir ?? this.run.out;
+    }
     return true;
   }
 
@@ -111,14 +125,6 @@ export class RunReader {
     } finally {
       await file.close();
     }
-  }
-
-  async #readProgress(): Promise<boolean> {
-    const text = await readFile(this.run.progress, 'utf8').catch(() => '');
-    if (text === this.#progressText) return false;
-    this.#progressText = text;
-    this.#progress = text === '' ? undefined : parseJson(text);
-    return true;
   }
 
   #mayBeAlive(): boolean {

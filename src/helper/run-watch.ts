@@ -2,12 +2,15 @@ import { type FSWatcher, watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { RunDetail } from '#protocol/runs.ts';
 import type { RunCatalog } from './run-catalog.ts';
-import type { RunReader } from './run-reader.ts';
+import type { RunFolder } from './run-folder.ts';
 
 /** Milliseconds between looks at runs that go on: shared file systems tell no events of other machines. */
 const pollInterval = 2_000;
 /** The least time between two messages about one run, in milliseconds; large runs are told more seldom. */
 const sendInterval = 200;
+
+/** Looks at all runs after the folder of runs has changed: two changes may bear the same time. */
+const settling = 3;
 
 export interface RunWatchEvents {
   changed(detail: RunDetail): void;
@@ -29,11 +32,14 @@ class RunWatch {
   readonly #events: RunWatchEvents;
   readonly #watchers = new Map<string, FSWatcher>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
-  /** The version of each run that was told. */
-  readonly #told = new Map<string, number>();
+  /** Runs that may change by themselves. */
+  readonly #active = new Set<string>();
+  /** The stamp of each run that was told. */
+  readonly #told = new Map<string, string>();
   readonly #poller: NodeJS.Timeout;
   readonly #folderWatcher: FSWatcher | undefined;
   #folderModified = -1;
+  #scansLeft = 0;
   #isFirst = true;
   #isPolling = false;
   #isClosed = false;
@@ -51,65 +57,64 @@ class RunWatch {
     clearInterval(this.#poller);
     this.#folderWatcher?.close();
     for (const timer of this.#timers.values()) clearTimeout(timer);
-    for (const id of [...this.#watchers.keys()]) this.#detach(id);
+    for (const id of [...this.#active]) this.#detach(id);
   }
 
   async #poll(): Promise<void> {
     if (this.#isPolling || this.#isClosed) return;
     this.#isPolling = true;
     const modified = (await stat(this.#catalog.home.runs).catch(() => undefined))?.mtimeMs ?? 0;
-    if (modified === this.#folderModified) {
-      for (const reader of this.#catalog.known) if (reader.isActive) await this.#look(reader);
+    if (modified !== this.#folderModified) this.#scansLeft = settling;
+    this.#folderModified = modified;
+    if (this.#scansLeft === 0) {
+      for (const id of this.#active) await this.#look(id);
     } else {
-      this.#folderModified = modified;
-      const { readers, gone } = await this.#catalog.scan();
-      for (const id of gone) this.#forget(id);
-      for (const reader of readers) await this.#look(reader);
+      this.#scansLeft--;
+      const ids = await this.#catalog.scan();
+      for (const id of this.#told.keys()) if (!ids.includes(id)) this.#forget(id);
+      for (const id of ids) await this.#look(id);
       this.#isFirst = false;
     }
     this.#isPolling = false;
   }
 
   /** Reads a run; with `freshness`, its process is looked at only when so many milliseconds have gone by. */
-  async #look(reader: RunReader, freshness = 0): Promise<void> {
-    const { id } = reader.run;
-    try {
-      await reader.refresh(freshness);
-    } catch {
-      // It was removed meanwhile, or is being made: a later look tells.
-      return;
-    }
-    if (this.#isFirst) this.#told.set(id, reader.version);
-    else if (this.#told.get(id) !== reader.version) this.#schedule(reader);
-    if (reader.isActive) this.#attach(reader);
+  async #look(id: string, freshness = 0): Promise<void> {
+    const reader = await this.#catalog.look(id, freshness);
+    if (!reader || this.#isClosed) return;
+    if (this.#isFirst) this.#told.set(id, reader.stamp);
+    else if (this.#told.get(id) !== reader.stamp) this.#schedule(id, reader.taskCount);
+    if (reader.isActive) this.#attach(reader.run);
     else this.#detach(id);
   }
 
   /** Looks at a run and tells it, after a while in which more may happen. */
-  #schedule(reader: RunReader): void {
-    const { id } = reader.run;
+  #schedule(id: string, taskCount: number): void {
     if (this.#timers.has(id) || this.#isClosed) return;
-    const tell = () => {
+    const tell = async () => {
+      const reader = await this.#catalog.find(id).catch(() => undefined);
       this.#timers.delete(id);
-      if (this.#told.get(id) === reader.version || this.#isClosed) return;
-      this.#told.set(id, reader.version);
+      if (!reader || this.#isClosed || this.#told.get(id) === reader.stamp) return;
+      this.#told.set(id, reader.stamp);
       this.#events.changed(reader.toDetail());
+      await this.#look(id, pollInterval);
     };
-    const delay = Math.max(sendInterval, reader.taskCount / 10);
+    const delay = Math.max(sendInterval, taskCount / 10);
     this.#timers.set(
       id,
-      setTimeout(() => void this.#look(reader, pollInterval).then(tell), delay),
+      setTimeout(() => void tell(), delay),
     );
   }
 
-  #attach(reader: RunReader): void {
-    const { id, folder } = reader.run;
-    if (this.#watchers.has(id) || this.#isClosed) return;
-    const watcher = tryWatch(folder, () => this.#schedule(reader));
-    if (watcher) this.#watchers.set(id, watcher);
+  #attach(run: RunFolder): void {
+    if (this.#active.has(run.id)) return;
+    this.#active.add(run.id);
+    const watcher = tryWatch(run.folder, () => this.#schedule(run.id, 0));
+    if (watcher) this.#watchers.set(run.id, watcher);
   }
 
   #detach(id: string): void {
+    this.#active.delete(id);
     this.#watchers.get(id)?.close();
     this.#watchers.delete(id);
   }
