@@ -10,6 +10,7 @@
  *                      to the user, otherwise by PRoot's word (PROOT_LOOPBACK_ONLY=1 is set for it)
  *   --write PATH       writing only here and where else it is named (Landlock); may be repeated
  *   --read PATH        reading and executing only here and where else it is named, --write included; may be repeated
+ *   --devices PATH     make PATH a directory that can be bound as /dev: links, places for devices, an empty shm
  *   --no-32-bit        refuse the system calls of 32-bit programs
  *   --limit NAME=N     a resource limit: cpu, fsize, data, stack, core, nofile, as, nproc
  *   --die-with-parent  SIGKILL when the parent ends
@@ -165,6 +166,34 @@ static void set_limit(const char *text)
 	fail(0, "--limit %s: not NAME=NUMBER", text);
 }
 
+/* Images have an empty /dev, or none. */
+static void make_devices(const char *directory)
+{
+	static const char *const links[][2] = {
+		{ "/proc/self/fd", "fd" }, { "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" },
+		{ "/proc/self/fd/2", "stderr" },
+	};
+	static const char *const places[] = { "null", "zero", "full", "random", "urandom", "tty" };
+	int parent, descriptor;
+
+	if (mkdir(directory, 0755) < 0 && errno != EEXIST)
+		fail(errno, "--devices %s", directory);
+	if ((parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		fail(errno, "--devices %s", directory);
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlinkat(links[i][0], parent, links[i][1]) < 0 && errno != EEXIST)
+			fail(errno, "--devices %s", links[i][1]);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		descriptor = openat(parent, places[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		if (descriptor < 0)
+			fail(errno, "--devices %s", places[i]);
+		close(descriptor);
+	}
+	if (mkdirat(parent, "shm", 0700) < 0 && errno != EEXIST)
+		fail(errno, "--devices shm");
+	close(parent);
+}
+
 static int print_features(void)
 {
 	struct guard guard;
@@ -204,7 +233,9 @@ int main(int count, char **arguments)
 			options.with_reading |= strcmp(option, "--read") == 0;
 			options.paths[2 * options.path_count] = arguments[at];
 			options.paths[2 * options.path_count++ + 1] = arguments[++at];
-		} else if (at + 1 < count && strcmp(option, "--limit") == 0)
+		} else if (at + 1 < count && strcmp(option, "--devices") == 0)
+			make_devices(arguments[++at]);
+		else if (at + 1 < count && strcmp(option, "--limit") == 0)
 			set_limit(arguments[++at]);
 		else
 			fail(0, "unknown option %s", option);

@@ -5,6 +5,7 @@
  *   --rootfs DIRECTORY     the root file system, read-only
  *   --bind HOST GUEST      a file or directory that can be written
  *   --bind-ro HOST GUEST   one that cannot
+ *   --bind-try HOST GUEST  as --bind-ro, left out where the host has no such thing
  *   --cwd GUEST            working directory, / by default
  *   --network              the host's network; without it there is only a loopback device
  *   --user UID:GID         looks like this user to itself; by default the caller
@@ -48,7 +49,7 @@ const char *const program_name = "userns";
 
 struct bind {
 	const char *host, *guest;
-	int writable, descriptor, is_directory;
+	int writable, optional, descriptor, is_directory;
 };
 
 struct options {
@@ -346,7 +347,11 @@ static void build_root(struct options *options)
 	for (int i = 0; i < options->bind_count; i++) {
 		struct stat status;
 		struct bind *bind = &options->binds[i];
-		bind->descriptor = open_path(bind->host);
+		bind->descriptor = open(bind->host, O_PATH | O_CLOEXEC);
+		if (bind->descriptor < 0 && bind->optional && (errno == ENOENT || errno == EACCES))
+			continue;
+		if (bind->descriptor < 0)
+			fail(errno, "%s", bind->host);
 		if (fstat(bind->descriptor, &status) < 0)
 			fail(errno, "%s", bind->host);
 		bind->is_directory = S_ISDIR(status.st_mode);
@@ -395,6 +400,8 @@ static void build_root(struct options *options)
 	}
 	for (int i = 0; i < options->bind_count; i++) {
 		const struct bind *bind = &options->binds[i];
+		if (bind->descriptor < 0)
+			continue;
 		make_target(bind->guest, bind->is_directory, target);
 		bind_descriptor(bind->descriptor, NULL, target);
 		if (!bind->writable)
@@ -486,12 +493,13 @@ static int end_like(const struct ending *ending)
 	return 128 + number;
 }
 
-static void add_bind(struct options *options, char **arguments, int writable)
+static void add_bind(struct options *options, char **arguments)
 {
 	struct bind *bind = &options->binds[options->bind_count++];
-	bind->host = arguments[0];
-	bind->guest = arguments[1];
-	bind->writable = writable;
+	bind->writable = strcmp(arguments[0], "--bind") == 0;
+	bind->optional = strcmp(arguments[0], "--bind-try") == 0;
+	bind->host = arguments[1];
+	bind->guest = arguments[2];
 }
 
 static void parse_options(struct options *options, int count, char **arguments)
@@ -518,8 +526,9 @@ static void parse_options(struct options *options, int count, char **arguments)
 		else if (strcmp(option, "--user") == 0 && left >= 1) {
 			if (sscanf(arguments[++at], "%u:%u", &options->uid, &options->gid) != 2)
 				fail(0, "--user %s: not UID:GID", arguments[at]);
-		} else if ((strcmp(option, "--bind") == 0 || strcmp(option, "--bind-ro") == 0) && left >= 2) {
-			add_bind(options, arguments + at + 1, strcmp(option, "--bind") == 0);
+		} else if ((strcmp(option, "--bind") == 0 || strcmp(option, "--bind-ro") == 0 ||
+			    strcmp(option, "--bind-try") == 0) && left >= 2) {
+			add_bind(options, arguments + at);
 			at += 2;
 		} else
 			fail(0, "unknown option %s", option);
