@@ -12,6 +12,24 @@ export interface CommandEntry {
 /** The helper's commands, in the order in which `--help` lists them. */
 export const commands: CommandEntry[] = [
   {
+    name: 'validate',
+    usage: '[--enable-dev] TOOL [INPUTS]',
+    summary: 'every problem of a document, and of the inputs for it, with its place',
+    load: async () => (await import('./command-validate.ts')).validate,
+  },
+  {
+    name: 'inputs',
+    usage: 'TOOL',
+    summary: 'a template of the input object, to fill in',
+    load: async () => (await import('./command-inputs.ts')).inputs,
+  },
+  {
+    name: 'graph',
+    usage: 'TOOL',
+    summary: 'the steps of a workflow and their links, in the DOT language',
+    load: async () => (await import('./command-graph.ts')).graph,
+  },
+  {
     name: 'runs',
     usage: 'list | show RUN... | cancel RUN... | resume RUN... | remove RUN...   [--json]',
     summary: 'runs that live by themselves: look at them, end them, go on with them',
