@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { Failure } from '#base/failure.ts';
 import { digestOf, hostArchitecture, type TestImage } from '../../test/support/images.ts';
 import { pushImage, startRegistry } from '../../test/support/registry.ts';
 import { planLayer } from './tar-layer.ts';
@@ -57,12 +58,23 @@ export async function makeImages(folder: string, tell: (what: string) => void): 
 async function bootstrap(variant: string, packages: string[], archive: string, base?: string): Promise<Buffer> {
   const options = excluded.map(pattern => `--dpkgopt=path-exclude=${pattern}`);
   options.push('--dpkgopt=path-include=/usr/share/doc/*/copyright');
+  // Images need no device nodes, and only root could unpack them.
+  const skip = ['output/dev'];
   if (packages.length > 0) options.push(`--include=${packages.join(',')}`);
   // tar-in reads on this side of the sandbox, so that it works in each of mmdebstrap's modes.
-  if (base) options.push('--skip=check/empty', `--setup-hook=tar-in "${base}" /`);
+  if (base) {
+    skip.push('check/empty');
+    options.push(`--setup-hook=tar-in "${base}" /`);
+  }
+  options.push(`--skip=${skip.join(',')}`);
   const env = { ...process.env, PATH: path, SOURCE_DATE_EPOCH: '1767225600', LANG: 'C.UTF-8' };
   const args = ['--quiet', `--variant=${variant}`, '--format=tar', ...options, suite, `${archive}.unfinished`];
-  await promisify(execFile)('mmdebstrap', args, { env, maxBuffer: 64 << 20 });
+  await promisify(execFile)('mmdebstrap', args, { env, maxBuffer: 64 << 20 }).catch(error => {
+    throw new Failure('demo/images', 'mmdebstrap could not make a root file system', {
+      cause: String(error.stderr ?? error.message).trim(),
+      hint: 'It needs the network, root or uidmap with user namespaces, and some hundred megabytes in the temporary folder.',
+    });
+  });
   renameSync(`${archive}.unfinished`, archive);
   return readFileSync(archive);
 }

@@ -28,14 +28,16 @@ const interrupted = new AbortController();
 process.once('SIGINT', () => interrupted.abort(new Error('interrupted')));
 process.once('SIGTERM', () => interrupted.abort(new Error('terminated')));
 
-const stage = await openStage(say);
 try {
-  await (stage.sshd ? runOnCluster(stage, stage.sshd) : runHere(stage));
+  const stage = await openStage(say);
+  try {
+    await (stage.sshd ? runOnCluster(stage, stage.sshd) : runHere(stage));
+  } finally {
+    await stage.close();
+  }
 } catch (error) {
   console.error(formatFailure(error));
   process.exitCode = 1;
-} finally {
-  await stage.close();
 }
 
 async function runOnCluster(stage: Stage, sshd: Sshd): Promise<void> {
