@@ -1,26 +1,15 @@
 // The demo's workflow on a cluster, with what the editor uses: upload, start, watch, look inside, fetch.
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import {
-  cancelRun,
-  findMissingSources,
-  openShell,
-  putSource,
-  type RunRequest,
-  readFile,
-  runChanged,
-  showRun,
-  startRun,
-} from '#protocol/messages.ts';
+import { cancelRun, openShell, type RunRequest, runChanged, showRun, startRun } from '#protocol/messages.ts';
 import type { RunDetail } from '#protocol/runs.ts';
 import type { Cluster } from '#remote/cluster.ts';
+import { downloadFile } from '#remote/download.ts';
 import { planHelper } from '#remote/helper.ts';
+import { uploadSources } from '#remote/sources.ts';
 import { root } from './stage.ts';
-
-const megabyte = 1 << 20;
 
 /** Runs `demo/workflow.cwl`; `mirror` stands for quay.io. Answers when the run has ended, however it ended; `signal` cancels it. */
 export async function runWorkflow(
@@ -33,7 +22,10 @@ export async function runWorkflow(
   const inputs = parse(readFileSync(join(root, 'demo/inputs.yml'), 'utf8'));
   const files = findPaths(inputs).map(path => join('demo', path));
   const request: RunRequest = {
-    sources: await upload(cluster, [...documents, ...files]),
+    sources: await uploadSources(
+      cluster,
+      [...documents, ...files].map(path => ({ path, content: { file: join(root, path) } })),
+    ),
     tool: 'demo/workflow.cwl',
     // Its paths are relative to its own folder; the run's start at the folder of all sources.
     inputs: mapPaths(inputs, path => join('demo', path)) as Record<string, unknown>,
@@ -71,21 +63,9 @@ export async function runWorkflow(
 /** Fetches the files of the output object into `folder`; answers their names. */
 export async function fetchOutputs(cluster: Cluster, run: RunDetail, folder: string): Promise<string[]> {
   mkdirSync(folder, { recursive: true });
-  const names: string[] = [];
-  for (const path of findLocations(run.outputs)) {
-    const parts: Buffer[] = [];
-    for (let offset = 0, size = 1; offset < size; ) {
-      const answer = await cluster.request(readFile, { path, offset, length: megabyte });
-      const part = Buffer.from(answer.base64, 'base64');
-      parts.push(part);
-      size = answer.size;
-      offset += part.length;
-      if (part.length === 0) break;
-    }
-    writeFileSync(join(folder, basename(path)), Buffer.concat(parts));
-    names.push(basename(path));
-  }
-  return names;
+  const files = findFiles(run.outputs);
+  for (const { path, checksum } of files) await downloadFile(cluster, path, join(folder, basename(path)), { checksum });
+  return files.map(file => basename(file.path));
 }
 
 /** Types `script` into a shell in the sandbox of a task, and answers what it printed. */
@@ -93,18 +73,6 @@ export async function lookInside(cluster: Cluster, run: string, task: string, sc
   const shell = await cluster.request(openShell, { run, task });
   const answer = await cluster.connection.exec(planHelper(cluster.installed, shell.arguments), { stdin: script });
   return answer.stdout || answer.stderr;
-}
-
-async function upload(cluster: Cluster, paths: string[]): Promise<RunRequest['sources']> {
-  const files = paths.map(path => {
-    const content = readFileSync(join(root, path));
-    return { path, content, digest: createHash('sha256').update(content).digest('hex') };
-  });
-  const { missing } = await cluster.request(findMissingSources, { digests: files.map(file => file.digest) });
-  for (const { content, digest } of files) {
-    if (missing.includes(digest)) await cluster.request(putSource, { digest, base64: content.toString('base64') });
-  }
-  return files.map(({ path, digest }) => ({ path, digest }));
 }
 
 /** The documents that the steps of a workflow run. */
@@ -132,11 +100,11 @@ function mapPaths(value: unknown, change: (path: string) => string): unknown {
   return Object.fromEntries(entries);
 }
 
-/** Absolute paths of all Files in an output object, those that go with others included. */
-function findLocations(value: unknown): string[] {
-  if (Array.isArray(value)) return value.flatMap(findLocations);
+/** All Files of an output object, those that go with others included. */
+function findFiles(value: unknown): { path: string; checksum?: string }[] {
+  if (Array.isArray(value)) return value.flatMap(findFiles);
   if (typeof value !== 'object' || value === null) return [];
-  const { class: kind, location } = value as { class?: unknown; location?: unknown };
-  const own = kind === 'File' && typeof location === 'string' ? [fileURLToPath(location)] : [];
-  return [...own, ...Object.values(value).flatMap(findLocations)];
+  const { class: kind, location, checksum } = value as { class?: string; location?: string; checksum?: string };
+  const own = kind === 'File' && location ? [{ path: fileURLToPath(location), checksum }] : [];
+  return [...own, ...Object.values(value).flatMap(findFiles)];
 }
