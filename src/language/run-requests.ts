@@ -1,0 +1,36 @@
+/** What the editor asks before it starts a run. */
+import { filesIn, findFiles } from '#cwl/dependencies.ts';
+import { checkInputs, loadInputs } from '#cwl/inputs-document.ts';
+import { loadProcess } from '#cwl/load.ts';
+import type { Reader } from '#cwl/reader.ts';
+import { makeInputsTemplate } from '#cwl/template.ts';
+import type { Dependencies } from '#protocol/language.ts';
+
+export async function makeTemplate({ uri, id }: { uri: string; id?: string }, reader: Reader) {
+  const { process, problems } = await loadProcess(uri, { reader, id, enableDev: true });
+  return { text: process && makeInputsTemplate(process), problems };
+}
+
+export async function collectDependencies(
+  { uri, id, inputs }: { uri: string; id?: string; inputs?: string },
+  reader: Reader,
+): Promise<Dependencies> {
+  const loaded = await loadProcess(uri, { reader, id, enableDev: true });
+  const files = loaded.process ? findFiles(loaded.process) : [];
+  const problems = [...loaded.problems];
+  if (inputs !== undefined) {
+    const document = await loadInputs(inputs, { reader, namespaces: loaded.namespaces });
+    files.push(...filesIn(document.values));
+    problems.push(...document.problems);
+  }
+  const local = files.filter(file => file.uri.startsWith('file:'));
+  const unique = [...new Map(local.map(file => [file.uri, file])).values()];
+  return { documents: loaded.documents, files: unique, problems };
+}
+
+export async function checkInputsOf({ uri, id, inputs }: { uri: string; id?: string; inputs: string }, reader: Reader) {
+  const { process, namespaces, problems } = await loadProcess(uri, { reader, id, enableDev: true });
+  const document = await loadInputs(inputs, { reader, namespaces });
+  const found = process ? checkInputs(document, process) : problems.filter(problem => problem.severity === 'error');
+  return { problems: [...document.problems, ...found], values: document.values };
+}
