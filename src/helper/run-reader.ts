@@ -104,7 +104,7 @@ export class RunReader {
     try {
       file = await open(this.run.journal, 'r');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' && this.#offset === 0) return false;
       throw error;
     }
     try {

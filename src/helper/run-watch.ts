@@ -42,6 +42,8 @@ class RunWatch {
   #scansLeft = 0;
   #isFirst = true;
   #isPolling = false;
+  /** Something has happened since the poll that goes on has begun. */
+  #isPollDue = false;
   #isClosed = false;
 
   constructor(catalog: RunCatalog, events: RunWatchEvents) {
@@ -61,8 +63,17 @@ class RunWatch {
   }
 
   async #poll(): Promise<void> {
-    if (this.#isPolling || this.#isClosed) return;
+    this.#isPollDue = true;
+    if (this.#isPolling) return;
     this.#isPolling = true;
+    while (this.#isPollDue && !this.#isClosed) {
+      this.#isPollDue = false;
+      await this.#pollOnce();
+    }
+    this.#isPolling = false;
+  }
+
+  async #pollOnce(): Promise<void> {
     const modified = (await stat(this.#catalog.home.runs).catch(() => undefined))?.mtimeMs ?? 0;
     if (modified !== this.#folderModified) this.#scansLeft = settling;
     this.#folderModified = modified;
@@ -75,7 +86,6 @@ class RunWatch {
       for (const id of ids) await this.#look(id);
       this.#isFirst = false;
     }
-    this.#isPolling = false;
   }
 
   /** Reads a run; with `freshness`, its process is looked at only when so many milliseconds have gone by. */
@@ -111,6 +121,8 @@ class RunWatch {
     this.#active.add(run.id);
     const watcher = tryWatch(run.folder, () => this.#schedule(run.id, 0));
     if (watcher) this.#watchers.set(run.id, watcher);
+    // What was written between the look and the watch.
+    this.#schedule(run.id, 0);
   }
 
   #detach(id: string): void {
