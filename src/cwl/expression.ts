@@ -46,10 +46,17 @@ export function evaluate(
 }
 
 /** As {@link evaluate}, for fields that must give a string. */
-export function evaluateString(text: Expression, context: Context, options: { place: Place; self?: Value; what: string }): string {
+export function evaluateString(
+  text: Expression,
+  context: Context,
+  options: { place: Place; self?: Value; what: string },
+): string {
   const value = evaluate(text, context, options);
   if (typeof value === 'string') return value;
-  throw new Failure('cwl/expression', `${formatPlace(options.place)}: ${options.what} must be a string, ${shorten(text)} gives ${formatJson(value)}`);
+  throw new Failure(
+    'cwl/expression',
+    `${formatPlace(options.place)}: ${options.what} must be a string, ${shorten(text)} gives ${formatJson(value)}`,
+  );
 }
 
 /** True where the text holds something to evaluate. */

@@ -9,6 +9,8 @@ export function formatJson(value: Json): string {
   if (typeof value === 'number') return formatNumber(value);
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(formatJson).join(', ')}]`;
-  const entries = Object.keys(value).sort().map(key => `${JSON.stringify(key)}: ${formatJson(value[key] ?? null)}`);
+  const entries = Object.keys(value)
+    .sort()
+    .map(key => `${JSON.stringify(key)}: ${formatJson(value[key] ?? null)}`);
   return `{${entries.join(', ')}}`;
 }

@@ -59,5 +59,7 @@ function lookUp(value: Value, key: string | number, isLast: boolean): Value | un
 function describe(value: Value): string {
   if (value === null) return '(null)';
   if (Array.isArray(value)) return `(an array of ${value.length})`;
-  return typeof value === 'object' ? `(an object with ${Object.keys(value).join(', ') || 'no fields'})` : `(a ${typeof value})`;
+  return typeof value === 'object'
+    ? `(an object with ${Object.keys(value).join(', ') || 'no fields'})`
+    : `(a ${typeof value})`;
 }

@@ -12,6 +12,15 @@ export interface CommandEntry {
 /** The helper's commands, in the order in which `--help` lists them. */
 export const commands: CommandEntry[] = [
   {
+    name: 'run',
+    usage:
+      '[--outdir DIR] [--quiet] [--engine NAME] [--no-container] [--default-container IMAGE] [--image-store DIR]\n' +
+      '           [--mirror HOST=URL]... [--parallel N] [--cores N] [--ram MIB] [--on-error stop|continue|kill]\n' +
+      '           [--tmpdir-prefix PREFIX] [--keep] [--eval-timeout SECONDS] [--enable-dev] [--tool-help] TOOL [INPUTS] [--INPUT VALUE]...',
+    summary: 'run a tool or a workflow; the output object on standard output (0: success, 33: not supported)',
+    load: async () => (await import('./command-run.ts')).run,
+  },
+  {
     name: 'validate',
     usage: '[--enable-dev] TOOL [INPUTS]',
     summary: 'every problem of a document, and of the inputs for it, with its place',

@@ -1,4 +1,9 @@
-import { newQuickJSWASMModuleFromVariant, newVariant, type QuickJSContext, type QuickJSSyncVariant } from 'quickjs-emscripten-core';
+import {
+  newQuickJSWASMModuleFromVariant,
+  newVariant,
+  type QuickJSContext,
+  type QuickJSSyncVariant,
+} from 'quickjs-emscripten-core';
 import { Failure } from '#base/failure.ts';
 import type { Evaluator } from '#cwl/evaluator.ts';
 import type { Value } from '#cwl/model.ts';
@@ -37,7 +42,7 @@ export async function createEvaluator(limits: { seconds?: number; megabytes?: nu
     return { context, memory, images: new Map([['', takeImage(memory)]]) };
   };
   let machine = await build();
-  let next: Promise<unknown> | undefined;
+  let isReplacing = false;
 
   const run = (code: string): string => {
     deadline = Date.now() + seconds * 1000;
@@ -48,7 +53,10 @@ export async function createEvaluator(limits: { seconds?: number; megabytes?: nu
   const startFrom = (lib: readonly string[]): void => {
     const key = lib.join('\n');
     const image = machine.images.get(key);
-    if (image) return putImage(machine.memory, image);
+    if (image) {
+      putImage(machine.memory, image);
+      return;
+    }
     putImage(machine.memory, machine.images.get('') as Image);
     run(`"use strict";\n${key}\n;""`);
     if (machine.images.size > 50) machine.images = new Map([['', machine.images.get('') as Image]]);
@@ -68,15 +76,17 @@ export async function createEvaluator(limits: { seconds?: number; megabytes?: nu
           cause: error,
         });
       } finally {
-        if (machine.memory.buffer.byteLength > 64 * 1_048_576) next ??= replace();
+        if (machine.memory.buffer.byteLength > 64 * 1_048_576) void replace();
       }
     },
   };
 
   /** Memory of WebAssembly never shrinks: after a greedy expression the machine is exchanged. */
   async function replace(): Promise<void> {
+    if (isReplacing) return;
+    isReplacing = true;
     machine = await build();
-    next = undefined;
+    isReplacing = false;
   }
 }
 
@@ -148,9 +158,13 @@ function toFailure(error: unknown, seconds: number, megabytes: number): Failure 
     });
   }
   if (message === 'out of memory' || message === 'stack overflow') {
-    return new Failure('cwl/expression-limit', `the expression ran out of ${message === 'out of memory' ? 'memory' : 'stack'}`, {
-      hint: `An expression may use ${megabytes} MB.`,
-    });
+    return new Failure(
+      'cwl/expression-limit',
+      `the expression ran out of ${message === 'out of memory' ? 'memory' : 'stack'}`,
+      {
+        hint: `An expression may use ${megabytes} MB.`,
+      },
+    );
   }
   return new Failure('cwl/expression', typeof error === 'object' ? `${name}: ${message}` : message);
 }

@@ -1,0 +1,180 @@
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { basename, dirname } from 'node:path';
+import { Failure } from '#base/failure.ts';
+import { checkInputs, loadInputs } from '#cwl/inputs-document.ts';
+import { loadProcess } from '#cwl/load.ts';
+import type { Process, Value } from '#cwl/model.ts';
+import { formatNumber } from '#cwl/number.ts';
+import type { RunOptions, RunOutcome } from '#runner/options.ts';
+import { runInFolder } from '#runner/run.ts';
+import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
+import { formatProblems, toDocumentUri } from './document-argument.ts';
+import { loadHostEngine, selectEngine } from './engines.ts';
+import { fileReader } from './file-reader.ts';
+import { findHome, type Home } from './home.ts';
+import { openImageSource } from './images.ts';
+import { formatToolHelp, parseInputOptions } from './input-options.ts';
+import { removeTree } from './remove-tree.ts';
+import { makeRunFolder } from './run-folder.ts';
+import { startRunInFolder } from './run-in-folder.ts';
+import { parseRunArguments, type RunArguments } from './run-options.ts';
+import { formatEvent } from './run-text.ts';
+
+/** Exit status for what the document requires and this program does not offer (the cwl-runner contract). */
+const unsupported = 33;
+
+/**
+ * `run [OPTIONS] TOOL [INPUTS]`: the cwl-runner contract. The output object on stdout and nothing else there; progress and
+ * failures on stderr. The run's folder is removed after a success, and kept, and named, after a failure.
+ */
+export const run: HelperCommand = async invocation => {
+  const options = parseRunArguments(invocation.args);
+  if (options.runFolder !== undefined) return startRunInFolder(options.runFolder, invocation);
+  if (options.tool === undefined) throw usageFailure('run needs a tool or a workflow');
+  const loaded = await loadAll(options.tool, options, invocation);
+  if (typeof loaded === 'number') return loaded;
+  const { process, inputs } = loaded;
+  const folder = await makeFolder(findHome(), options);
+  const outcome = await runInFolder({
+    ...describeMachine(options),
+    process,
+    inputs,
+    folder,
+    outdir: options.outdir,
+    label: process.label ?? basename(options.tool),
+    signal: invocation.signal,
+    log: { debug() {}, info() {}, warn: text => invocation.stderr(`${text}\n`) },
+    onEvent(event) {
+      const text = options.quiet ? undefined : formatEvent(event);
+      if (text !== undefined) invocation.stderr(text);
+    },
+  });
+  return finish(outcome, folder, options, invocation);
+};
+
+/** What a run needs of this host and of the settings, whoever asks for it. */
+export function describeMachine(
+  options: Pick<
+    RunArguments,
+    | 'engine'
+    | 'noContainer'
+    | 'imageStore'
+    | 'mirrors'
+    | 'parallel'
+    | 'cores'
+    | 'ram'
+    | 'onError'
+    | 'evalTimeout'
+    | 'defaultContainer'
+  >,
+): Pick<
+  RunOptions,
+  'loadEngine' | 'hostEngine' | 'images' | 'loadEvaluator' | 'reader' | 'capacity' | 'onError' | 'defaultContainer'
+> {
+  const isHost = options.noContainer || options.engine === 'host';
+  return {
+    loadEngine: isHost ? undefined : () => selectEngine(options.engine),
+    hostEngine: loadHostEngine(),
+    images: openImageSource({ store: options.imageStore ?? findHome().images, mirrors: options.mirrors }),
+    loadEvaluator: async () => {
+      const { createEvaluator } = await import('./quickjs-evaluator.ts');
+      return createEvaluator({ seconds: options.evalTimeout });
+    },
+    reader: fileReader,
+    capacity: {
+      cores: options.cores ?? availableParallelism(),
+      ram: options.ram ?? Math.floor(totalmem() / 1_048_576),
+      tasks: options.parallel ?? Number.POSITIVE_INFINITY,
+    },
+    onError: options.onError,
+    defaultContainer: options.defaultContainer,
+  };
+}
+
+/** The process and its inputs; a number is the exit status where there is nothing to run. */
+async function loadAll(
+  tool: string,
+  options: RunArguments,
+  invocation: Invocation,
+): Promise<{ process: Process; inputs: Record<string, Value> } | number> {
+  const reader = fileReader;
+  const loadDocument = async (uri: string) => {
+    const loaded = await loadProcess(uri, { reader, enableDev: options.enableDev });
+    const shown = loaded.problems.filter(problem => problem.severity === 'error' || !options.quiet);
+    if (shown.length > 0) invocation.stderr(formatProblems(shown));
+    return loaded;
+  };
+  const toExit = (problems: { code: string }[]) =>
+    problems.some(problem => problem.code === 'cwl/unknown-requirement') ? unsupported : 1;
+  let uri = toDocumentUri(tool);
+  // An input object may itself name the tool (CWL v1.2, Executing CWL documents as scripts).
+  const script = await loadInputs(uri, { reader });
+  let inputsUri: string | undefined;
+  if (script.tool !== undefined) {
+    inputsUri = uri;
+    uri = script.tool;
+  }
+  const loaded = await loadDocument(uri);
+  if (!loaded.process) return toExit(loaded.problems);
+  let { process } = loaded;
+  if (options.toolHelp) {
+    invocation.stdout(formatToolHelp(tool, process));
+    return 0;
+  }
+  const given = parseInputOptions(options.rest, process);
+  if (given.file !== undefined) inputsUri = toDocumentUri(given.file);
+  if (inputsUri === undefined) return { process, inputs: given.values };
+  const document = await loadInputs(inputsUri, { reader, namespaces: loaded.namespaces, version: process.cwlVersion });
+  const problems = [...document.problems, ...checkInputs(document, process)].filter(
+    problem => problem.code !== 'cwl/missing-input' && (problem.severity === 'error' || !options.quiet),
+  );
+  if (problems.length > 0) invocation.stderr(formatProblems(problems));
+  if (problems.some(problem => problem.severity === 'error')) return toExit(problems);
+  if (document.requirements.length > 0) {
+    process = { ...process, requirements: [...process.requirements, ...document.requirements] };
+  }
+  return { process, inputs: { ...document.values, ...given.values } };
+}
+
+/** On the file system of the outputs where that is another one than the home's, so that outputs are moved, not copied. */
+async function makeFolder(home: Home, options: RunArguments): Promise<string> {
+  if (options.tmpdirPrefix !== undefined) {
+    mkdirSync(dirname(`${options.tmpdirPrefix}x`), { recursive: true });
+    return mkdtempSync(options.tmpdirPrefix);
+  }
+  const { folder } = await makeRunFolder(home);
+  try {
+    mkdirSync(options.outdir, { recursive: true });
+    if (statSync(options.outdir).dev === statSync(folder).dev) return folder;
+    rmSync(folder, { recursive: true });
+    return mkdtempSync(`${options.outdir}/.cwl-run-`);
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw new Failure('helper/outdir', `the output folder ${options.outdir} can't be used`, { cause: error });
+  }
+}
+
+async function finish(
+  outcome: RunOutcome,
+  folder: string,
+  options: RunArguments,
+  invocation: Invocation,
+): Promise<number> {
+  if (outcome.state === 'success') {
+    invocation.stdout(`${JSON.stringify(outcome.outputs, writeNumbersInFull, 4)}\n`);
+    if (options.keep) invocation.stderr(`The folder of the run is ${folder}\n`);
+    else await removeTree(folder);
+    return 0;
+  }
+  invocation.stderr(`${outcome.message}\nThe folder of the run, with the logs of all its tasks, is ${folder}\n`);
+  if (outcome.state === 'cancelled') return 130;
+  return outcome.unsupported ? unsupported : 1;
+}
+
+/** JSON.stringify writes 1e+42, which some readers take for another number than the integer that it is. */
+function writeNumbersInFull(_key: string, value: unknown): unknown {
+  if (typeof value !== 'number' || Math.abs(value) < 1e21) return value;
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  return rawJSON(formatNumber(value));
+}

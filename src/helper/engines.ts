@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { Failure } from '#base/failure.ts';
+import { hostEngine } from '#engine/host-engine.ts';
+import type { Engine, Tools } from '#engine/sandbox.ts';
+import { findHome } from './home.ts';
+import { makeEngines, runSelfTests, type SelfTestReport } from './self-test.ts';
+import { readReport, writeReport } from './self-test-cache.ts';
+import { findTools } from './tools.ts';
+
+export interface SelectOptions {
+  tools?: Tools;
+  /** Where reports of self-tests are kept, and where they run; `probe/` in the helper's home by default. */
+  folder?: string;
+  /** Test anew, whatever an earlier report says. */
+  fresh?: boolean;
+}
+
+/** Runs tools that name no image, in the host's own root. */
+export function loadHostEngine(): Engine {
+  return hostEngine;
+}
+
+/**
+ * The engine of this name: `userns`, `proot`, `proot-slow`, `host`; undefined or `auto` is the fastest that passes its
+ * self-test here, and `proot` may turn out to be the slow one. Throws a Failure `engine/unknown`, or `engine/unusable`
+ * with what the self-test saw and the cure.
+ */
+export async function selectEngine(name: string | undefined, options: SelectOptions = {}): Promise<Engine> {
+  if (name === 'host') return hostEngine;
+  const wanted = preferences[name ?? 'auto'];
+  if (!wanted) {
+    throw new Failure('engine/unknown', `there is no engine ${name}`, {
+      hint: `Engines are: ${[...Object.keys(preferences), 'host'].join(', ')}.`,
+    });
+  }
+  const tools = options.tools ?? findTools();
+  const report = await findReport({ ...options, tools });
+  const engines = makeEngines(tools, report.features);
+  const working = wanted
+    .filter(each => report.engines.some(tested => tested.engine === each && tested.works))
+    .map(each => engines.find(engine => engine.name === each) as Engine);
+  const [best, ...others] = working;
+  if (best) return name === undefined || name === 'auto' ? withFallback(best, others) : best;
+  const seen = report.engines.filter(each => wanted.includes(each.engine)).map(each => each.message);
+  throw new Failure('engine/unusable', `no sandbox works on this node: ${seen.join('; ')}`, {
+    hint: 'The command `probe` of the helper tells more. Without a sandbox only tools that need no image can run (--engine host).',
+  });
+}
+
+/** What the engines can do here; from the cache of this class of nodes unless `fresh`. */
+export async function findReport(options: SelectOptions = {}): Promise<SelfTestReport> {
+  const tools = options.tools ?? findTools();
+  const folder = options.folder ?? join(findHome().folder, 'probe');
+  const known = options.fresh ? undefined : readReport(folder, tools);
+  if (known) return known;
+  const report = await runSelfTests(tools, folder);
+  if (report.engines.some(each => each.works)) writeReport(folder, tools, report);
+  return report;
+}
+
+const preferences: Record<string, string[]> = {
+  auto: ['userns', 'proot', 'proot-slow'],
+  userns: ['userns'],
+  proot: ['proot', 'proot-slow'],
+  'proot-slow': ['proot-slow'],
+};
+
+/** An image that needs a newer kernel than this one can only run where PRoot pretends it. */
+function withFallback(engine: Engine, others: readonly Engine[]): Engine {
+  const proot = others.find(each => each.name !== 'userns');
+  if (engine.name !== 'userns' || !proot) return engine;
+  return {
+    ...engine,
+    planCommand: (sandbox, temporary) =>
+      (sandbox.kernelRelease === undefined ? engine : proot).planCommand(sandbox, temporary),
+  };
+}

@@ -1,0 +1,57 @@
+import { Failure } from '#base/failure.ts';
+import { type Capacity, chooseGrant, type Grant, isFree, type Wish } from '#scheduler/this-host.ts';
+
+/** Lets tasks start in the order in which they ask, smaller ones ahead of one that has to wait for room. */
+export class Gate {
+  readonly #capacity: Capacity;
+  readonly #running = new Set<Grant>();
+  readonly #waiting = new Set<{ grant: Grant; open(): void }>();
+
+  constructor(capacity: Capacity) {
+    this.#capacity = capacity;
+  }
+
+  /** What the task will get; throws a Failure `runner/resources` where this host is too small for it. */
+  grant(wish: Wish): Grant {
+    const grant = chooseGrant(wish, this.#capacity);
+    if (typeof grant !== 'string') return grant;
+    throw new Failure('runner/resources', grant, {
+      hint: 'Run it on a larger host, or lower its ResourceRequirement (--cores and --ram say what may be used).',
+    });
+  }
+
+  /** Resolves when there is room; the caller gives it back with the returned function. Rejects on abort. */
+  async enter(grant: Grant, signal: AbortSignal): Promise<() => void> {
+    signal.throwIfAborted();
+    if (!isFree(grant, this.#running, this.#capacity)) {
+      await new Promise<void>((resolve, reject) => {
+        const entry = { grant, open: resolve };
+        this.#waiting.add(entry);
+        const abort = () => {
+          this.#waiting.delete(entry);
+          reject(signal.reason);
+        };
+        signal.addEventListener('abort', abort, { once: true });
+        entry.open = () => {
+          signal.removeEventListener('abort', abort);
+          resolve();
+        };
+      });
+    } else this.#running.add(grant);
+    return () => {
+      this.#running.delete(grant);
+      this.#admit();
+    };
+  }
+
+  #admit(): void {
+    if (this.#running.size >= this.#capacity.tasks) return;
+    for (const entry of this.#waiting) {
+      if (!isFree(entry.grant, this.#running, this.#capacity)) continue;
+      this.#waiting.delete(entry);
+      this.#running.add(entry.grant);
+      entry.open();
+      if (this.#running.size >= this.#capacity.tasks) return;
+    }
+  }
+}

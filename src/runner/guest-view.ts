@@ -1,0 +1,113 @@
+import { lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
+import { posix } from 'node:path';
+import { Failure } from '#base/failure.ts';
+
+/** A host path that a task sees at another place. */
+export interface Mount {
+  guest: string;
+  host: string;
+}
+
+/** A path as the task sees it, with all links followed, and where that is on the host. */
+export interface Found {
+  guest: string;
+  host: string;
+}
+
+/** The file system as a task saw it, looked at from the host after the task has ended. */
+export class GuestView {
+  readonly #mounts: Map<string, string>;
+  readonly #isHost: boolean;
+  readonly #roots: string[];
+  readonly #outdir: string;
+
+  /**
+   * `isHost`: the task saw the host's own root. `outdir` and `inputs`: the places, as the task saw them, that a link may
+   * lead to.
+   */
+  constructor(mounts: readonly Mount[], options: { isHost: boolean; outdir: string; inputs: readonly string[] }) {
+    const roots = [options.outdir, ...options.inputs];
+    this.#outdir = options.isHost ? toRealPath(options.outdir) : options.outdir;
+    this.#mounts = new Map(mounts.map(mount => [mount.guest, mount.host]));
+    this.#isHost = options.isHost;
+    this.#roots = options.isHost ? roots.flatMap(root => [root, toRealPath(root)]) : roots;
+  }
+
+  /**
+   * Follows all links as the task would have. Undefined where nothing is there. Throws a Failure `runner/illegal-link`
+   * where a link leaves the output directory and the inputs (CWL v1.2, CommandOutputBinding.glob).
+   */
+  resolve(path: string): Found | undefined {
+    let current = '/';
+    let rest = split(path);
+    for (let links = 0; rest.length > 0; ) {
+      const part = rest.shift() as string;
+      const next = posix.join(current, part);
+      const link = this.#mounts.has(next) || part === '..' ? undefined : readLink(this.#toHost(next));
+      if (link === undefined) {
+        current = next;
+        continue;
+      }
+      if (++links > 40) return undefined;
+      if (link.startsWith('/')) current = '/';
+      rest = [...split(link), ...rest];
+    }
+    const host = this.#toHost(current);
+    if (!this.#roots.some(root => isInside(current, root))) {
+      throw new Failure('runner/illegal-link', `${path} leads to ${current}, which is neither an output nor an input`, {
+        hint: 'Let the tool copy what it wants to give as output into its working directory.',
+      });
+    }
+    return host === undefined || !stat(host) ? undefined : { guest: current, host };
+  }
+
+  /** True where something is bound at exactly this path. */
+  isMount(guest: string): boolean {
+    return this.#mounts.has(guest);
+  }
+
+  isOutdir(guest: string): boolean {
+    return guest === this.#outdir;
+  }
+
+  /** True for what the task itself made. */
+  isOutput(guest: string): boolean {
+    return (
+      isInside(guest, this.#outdir) && ![...this.#mounts.keys()].some(at => at !== this.#outdir && isInside(guest, at))
+    );
+  }
+
+  #toHost(guest: string): string | undefined {
+    for (let at = guest; ; at = posix.dirname(at)) {
+      const host = this.#mounts.get(at);
+      if (host !== undefined)
+        return at === guest ? host : posix.join(host, guest.slice(at === '/' ? 1 : at.length + 1));
+      if (at === '/') return this.#isHost ? guest : undefined;
+    }
+  }
+}
+
+/** True for `root` itself and all below it. */
+export function isInside(path: string, root: string): boolean {
+  return path === root || path.startsWith(root.endsWith('/') ? root : `${root}/`);
+}
+
+function split(path: string): string[] {
+  return path.split('/').filter(part => part !== '' && part !== '.');
+}
+
+function readLink(path: string | undefined): string | undefined {
+  return path !== undefined && stat(path)?.isSymbolicLink() ? readlinkSync(path) : undefined;
+}
+
+function stat(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false });
+}
+
+function toRealPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}

@@ -1,0 +1,105 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { Failure } from '#base/failure.ts';
+import { findPaths, type PathValue } from '#cwl/file-value.ts';
+import type { Value } from '#cwl/model.ts';
+import { computeChecksum } from './checksum.ts';
+import { listFolder } from './contents.ts';
+import { copyTree } from './files.ts';
+import { type Action, planRelocation, type RelocationPlan } from './relocate-plan.ts';
+import { toHostPath } from './staging.ts';
+
+/**
+ * Puts the outputs of a run into its output folder, each by one rename, and completes them with size and checksum. What
+ * is to be done is written down first: killed in between, the next process of the run goes on with it.
+ */
+export async function relocateOutputs(
+  outputs: Record<string, Value>,
+  folders: { run: string; outdir: string },
+): Promise<Record<string, Value>> {
+  const plan = planRelocation(outputs, folders);
+  const note = toNotePath(folders.run);
+  if (plan.actions.length > 0) {
+    writeFileSync(`${note}.new`, JSON.stringify(plan), { flush: true });
+    renameSync(`${note}.new`, note);
+  }
+  return finishRelocation(plan, folders.run);
+}
+
+/** The relocation that an earlier process of the run has begun; undefined where there is none. */
+export function findRelocation(runFolder: string): RelocationPlan | undefined {
+  try {
+    return JSON.parse(readFileSync(toNotePath(runFolder), 'utf8')) as RelocationPlan;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export async function finishRelocation(plan: RelocationPlan, runFolder: string): Promise<Record<string, Value>> {
+  try {
+    for (const action of plan.actions) await perform(action);
+  } catch (error) {
+    throw new Failure('runner/outputs', `the outputs could not be put into their folder`, {
+      hint: 'They are still in the folder of the run; free some space there and resume it.',
+      cause: error,
+    });
+  }
+  const outputs = structuredClone(plan.outputs);
+  for (const value of findPaths(outputs)) await complete(value);
+  rmSync(toNotePath(runFolder), { force: true });
+  return outputs;
+}
+
+async function perform(action: Action): Promise<void> {
+  const { target } = action;
+  mkdirSync(action.kind === 'folder' ? target : dirname(target), { recursive: true });
+  if (action.kind === 'folder') return;
+  const partial = join(dirname(target), `.${basename(target).slice(0, 100)}.${process.pid}.partial`);
+  if (action.kind === 'write') {
+    writeFileSync(partial, action.text);
+    renameSync(partial, target);
+    return;
+  }
+  // Done by the process that was killed.
+  if (!existsSync(action.source) && existsSync(target)) return;
+  if (action.kind === 'move') {
+    try {
+      return await publish(action.source, target);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    }
+  }
+  rmSync(partial, { recursive: true, force: true });
+  await copyTree(action.source, partial);
+  await publish(partial, target);
+  if (action.kind === 'move') rmSync(action.source, { recursive: true, force: true });
+}
+
+/** A file takes the place of one that an earlier run left; a directory is merged into one that is there. */
+async function publish(source: string, target: string): Promise<void> {
+  try {
+    renameSync(source, target);
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    await copyTree(source, target);
+    rmSync(source, { recursive: true, force: true });
+  }
+}
+
+/** Sets size and checksum of Files, and the listing of Directories, as they are on the disk. */
+async function complete(value: PathValue): Promise<void> {
+  const path = toHostPath(value) as string;
+  if (value.class === 'Directory') {
+    value.listing = listFolder(path);
+    for (const entry of value.listing) await complete(entry);
+    return;
+  }
+  value.size = statSync(path).size;
+  value.checksum = await computeChecksum(path, value.size);
+  for (const secondary of value.secondaryFiles ?? []) await complete(secondary);
+}
+
+function toNotePath(runFolder: string): string {
+  return join(runFolder, 'relocation.json');
+}

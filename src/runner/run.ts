@@ -1,0 +1,190 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Failure, formatFailure } from '#base/failure.ts';
+import { addTriples, type Ontology } from '#cwl/format.ts';
+import type { Process } from '#cwl/model.ts';
+import { parseRdfXml } from '#cwl/rdf-xml.ts';
+import { inherit, noRequirements } from '#cwl/requirements.ts';
+import { parseTurtle } from '#cwl/turtle.ts';
+import type { Engine } from '#engine/sandbox.ts';
+import type { Image } from '#image/image.ts';
+import { downloadInputs } from './download.ts';
+import type { RunEvent } from './events.ts';
+import { Gate } from './gate.ts';
+import { findFinished, Journal, readJournal } from './journal.ts';
+import type { RunOptions, RunOutcome } from './options.ts';
+import { runProcess } from './process.ts';
+import { findRelocation, finishRelocation, relocateOutputs } from './relocate.ts';
+import { now, type RunState, StepFailed } from './run-state.ts';
+import { TaskFailure } from './task.ts';
+
+/**
+ * Runs a process to its end and puts its outputs into the output folder. What an earlier process of the same run has
+ * finished is not run again. Failures of the user's work are the outcome; a Failure is thrown only where the run's own
+ * folder can't be used.
+ */
+export async function runInFolder(options: RunOptions): Promise<RunOutcome> {
+  mkdirSync(join(options.folder, 'tasks'), { recursive: true });
+  const events = readJournal(options.folder);
+  const journal = new Journal(options.folder);
+  const record = (event: RunEvent) => {
+    if (event.type !== 'progress') journal.append(event);
+    options.onEvent(event);
+  };
+  try {
+    record({
+      type: 'run-started',
+      time: now(),
+      label: options.label,
+      outdir: options.outdir,
+      pid: process.pid,
+      hostname: hostname(),
+      bootId: readBootId(),
+      steps: listSteps(options.process),
+      resumed: events.length > 0,
+    });
+    const outcome = await execute(options, record, events);
+    const { state, outputs, message } = outcome;
+    record({
+      type: 'run-ended',
+      time: now(),
+      state,
+      ...(message !== undefined && { message }),
+      ...(outputs && { outputs }),
+    });
+    return outcome;
+  } finally {
+    journal.close();
+  }
+}
+
+async function execute(
+  options: RunOptions,
+  record: (event: RunEvent) => void,
+  events: RunEvent[],
+): Promise<RunOutcome> {
+  const run = createState(options, record, events);
+  const folders = { run: options.folder, outdir: options.outdir };
+  try {
+    const begun = findRelocation(options.folder);
+    if (begun) return { state: 'success', outputs: await finishRelocation(begun, options.folder) };
+    if (usesJavaScript(options.process)) run.evaluator = await options.loadEvaluator();
+    const inputs = await downloadInputs(options.inputs, options);
+    const name = options.process.class === 'Workflow' ? '' : 'main';
+    const requirements = inherit(noRequirements, options.process);
+    const outputs = await runProcess(run, options.process, { task: name, step: name, requirements, inputs });
+    options.signal.throwIfAborted();
+    return { state: 'success', outputs: await relocateOutputs(outputs, folders) };
+  } catch (error) {
+    if (options.signal.aborted) return { state: 'cancelled', message: 'The run was cancelled.' };
+    if (error instanceof StepFailed) {
+      const unsupported = run.failures.some(failure => failure.unsupported);
+      return { state: 'failure', message: run.failures.map(failure => failure.message).join('\n'), unsupported };
+    }
+    if (!(error instanceof Failure)) throw error;
+    return { state: 'failure', message: formatFailure(error), unsupported: error.code === 'runner/unsupported' };
+  }
+}
+
+function createState(options: RunOptions, record: (event: RunEvent) => void, events: RunEvent[]): RunState {
+  const killer = new AbortController();
+  const signal = AbortSignal.any([options.signal, killer.signal]);
+  let engine: Promise<Engine> | undefined;
+  const images = new Map<string, Promise<Image>>();
+  const ontologies = new Map<string, Promise<Ontology>>();
+  const failures: RunState['failures'] = [];
+  return {
+    options,
+    gate: new Gate(options.capacity),
+    evaluator: undefined,
+    finished: findFinished(events),
+    signal,
+    failures,
+    record,
+    loadEngine() {
+      engine ??= options.loadEngine?.() ?? Promise.reject(new Failure('runner/no-engine', 'no engine for containers'));
+      return engine;
+    },
+    resolveImage(requirement) {
+      const { place: _, ...what } = requirement;
+      const key = JSON.stringify(what);
+      let image = images.get(key);
+      if (!image) {
+        const tell = (progress: Parameters<Parameters<typeof options.images.resolve>[2]>[0]) =>
+          record({ type: 'progress', time: now(), progress });
+        image = options.images.resolve(requirement, signal, tell).finally(() => tell(undefined));
+        images.set(key, image);
+      }
+      return image;
+    },
+    loadOntology(schemas) {
+      const key = schemas.join(' ');
+      const loaded = ontologies.get(key) ?? loadOntology(schemas, options);
+      ontologies.set(key, loaded);
+      return loaded;
+    },
+    fail(scope, error, details = {}) {
+      const message = formatFailure(error);
+      const short = error instanceof TaskFailure ? error.reason : message;
+      record({
+        type: 'task',
+        time: now(),
+        task: scope.task,
+        step: scope.step,
+        state: 'failure',
+        message: short,
+        ...details,
+      });
+      const full = error instanceof TaskFailure ? message : `${scope.task}: ${message}`;
+      const unsupported = error instanceof Failure && error.code === 'runner/unsupported';
+      failures.push({ task: scope.task, message: full, unsupported });
+      options.log.warn(full);
+      if (options.onError === 'kill') killer.abort(new Error('another task has failed'));
+      return new StepFailed();
+    },
+    checkGoesOn() {
+      if (signal.aborted || (options.onError === 'stop' && failures.length > 0)) throw new StepFailed();
+    },
+  };
+}
+
+async function loadOntology(schemas: readonly string[], options: RunOptions): Promise<Ontology> {
+  const ontology = new Map<string, Set<string>>();
+  for (const uri of schemas) {
+    try {
+      const text = await options.reader.read(uri);
+      addTriples(ontology, /^\s*(?:<\?xml|<!|<rdf:RDF)/.test(text) ? parseRdfXml(text) : parseTurtle(text));
+    } catch (error) {
+      // Then formats are compared by name (CWL v1.2, File.format).
+      options.log.warn(
+        `${uri} can't be read; file formats that it describes are compared by name only: ${formatFailure(error)}`,
+      );
+    }
+  }
+  return ontology;
+}
+
+/** The steps that make tasks, with the workflows around them in front. */
+function listSteps(root: Process, prefix = ''): { id: string; label?: string }[] {
+  if (root.class !== 'Workflow') return [{ id: 'main', ...(root.label !== undefined && { label: root.label }) }];
+  return root.steps.flatMap(step => {
+    if (step.run.class === 'Workflow') return listSteps(step.run, `${prefix}${step.id}/`);
+    return [{ id: prefix + step.id, ...(step.label !== undefined && { label: step.label }) }];
+  });
+}
+
+function usesJavaScript(root: Process): boolean {
+  const isJavaScript = (requirement: { class: string }) => requirement.class === 'InlineJavascriptRequirement';
+  const has = (part: { requirements: { class: string }[]; hints: { class: string }[] }) =>
+    part.requirements.some(isJavaScript) || part.hints.some(isJavaScript);
+  return has(root) || (root.class === 'Workflow' && root.steps.some(step => has(step) || usesJavaScript(step.run)));
+}
+
+function readBootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,375 @@
+import { existsSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { dirname, join, posix } from 'node:path';
+import type { Exit } from '#base/command.ts';
+import { formatCommand } from '#base/command.ts';
+import { Failure } from '#base/failure.ts';
+import { buildCommandLine } from '#cwl/command-line.ts';
+import { type Context, evaluate, evaluateString, formatPlace } from '#cwl/expression.ts';
+import { findPaths, type PathValue } from '#cwl/file-value.ts';
+import { evaluateWorkDir } from '#cwl/initial-work-dir.ts';
+import type { CommandLineTool, LoadListing, Value } from '#cwl/model.ts';
+import { collectOutputs, readOutputObject } from '#cwl/outputs.ts';
+import { findRequirement } from '#cwl/requirements.ts';
+import { evaluateResources } from '#cwl/resources.ts';
+import type { Engine, Sandbox } from '#engine/sandbox.ts';
+import type { Image } from '#image/image.ts';
+import { buildEnvironment } from './environment.ts';
+import { GuestView } from './guest-view.ts';
+import { completeNames } from './inputs.ts';
+import type { DockerRequirement } from './options.ts';
+import { openOutputFolder } from './output-folder.ts';
+import { findChanges, takeFingerprint } from './protect.ts';
+import { formatTaskFailure } from './report.ts';
+import { now, type RunState, type Scope } from './run-state.ts';
+import { settleOutputs } from './settle.ts';
+import { runCommand } from './spawn.ts';
+import { Staging, type TaskPaths } from './staging.ts';
+import { emptyTemporary, makeTaskFolder, type TaskFolder } from './task-folder.ts';
+
+/** Runs one CommandLineTool: stage, start, wait, collect. Throws where it fails, with all that a person needs to know. */
+export async function runTool(
+  run: RunState,
+  tool: CommandLineTool,
+  scope: Scope,
+  listing: LoadListing,
+): Promise<Record<string, Value>> {
+  const lib = findRequirement(scope.requirements, 'InlineJavascriptRequirement')?.expressionLib;
+  const context: Context = {
+    version: tool.cwlVersion,
+    inputs: scope.inputs,
+    runtime: {},
+    lib,
+    evaluator: run.evaluator,
+  };
+  const request = evaluateResources(scope.requirements, context);
+  const grant = run.gate.grant(request);
+  const container = await findContainer(run, scope);
+  const leave = await run.gate.enter(grant, run.signal);
+  try {
+    run.checkGoesOn();
+    const task = new Task(run, tool, scope, container, listing);
+    context.runtime = {
+      outdir: task.paths.work.guest,
+      tmpdir: task.paths.temporary.guest,
+      cores: Math.max(1, Math.ceil(grant.cores)),
+      ram: Math.max(1, Math.ceil(grant.ram)),
+      outdirSize: Math.max(1, Math.ceil(request.outdir.min)),
+      tmpdirSize: Math.max(1, Math.ceil(request.tmpdir.min)),
+    };
+    return await task.run(context);
+  } finally {
+    leave();
+  }
+}
+
+interface Container {
+  image: Image;
+  engine: Engine;
+  requirement: DockerRequirement;
+  /** Under requirements, not hints. */
+  isRequired: boolean;
+}
+
+/** The image that the tool runs in; undefined for the host's own root. */
+async function findContainer(run: RunState, scope: Scope): Promise<Container | undefined> {
+  const { loadEngine, defaultContainer } = run.options;
+  const isRequired = scope.requirements.required.has('DockerRequirement');
+  let requirement = findRequirement(scope.requirements, 'DockerRequirement');
+  if (!loadEngine) {
+    if (!requirement || !isRequired) return undefined;
+    throw new Failure(
+      'runner/unsupported',
+      `${formatPlace(requirement.place)}: DockerRequirement is under requirements, and no container may be used`,
+      {
+        hint: 'Run without --no-container (or --engine host), or move DockerRequirement to hints.',
+      },
+    );
+  }
+  if (!requirement && defaultContainer !== undefined) {
+    const place = {
+      uri: '--default-container',
+      range: { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } },
+    };
+    requirement = { class: 'DockerRequirement', dockerPull: defaultContainer, place };
+  }
+  if (!requirement) return undefined;
+  const engine = await run.loadEngine();
+  return { image: await run.resolveImage(requirement), engine, requirement, isRequired };
+}
+
+class Task {
+  readonly paths: TaskPaths;
+  readonly #run: RunState;
+  readonly #tool: CommandLineTool;
+  readonly #scope: Scope;
+  readonly #container: Container | undefined;
+  readonly #listing: LoadListing;
+  readonly #folder: TaskFolder;
+  readonly #staging: Staging;
+
+  constructor(
+    run: RunState,
+    tool: CommandLineTool,
+    scope: Scope,
+    container: Container | undefined,
+    listing: LoadListing,
+  ) {
+    this.#run = run;
+    this.#tool = tool;
+    this.#scope = scope;
+    this.#container = container;
+    this.#listing = listing;
+    this.#folder = makeTaskFolder(run.options.folder, scope.task);
+    const { path, work, temporary } = this.#folder;
+    const isSandboxed = container !== undefined;
+    this.paths = {
+      folder: path,
+      isSandboxed,
+      work: { host: work, guest: isSandboxed ? (container.requirement.dockerOutputDirectory ?? '/w') : work },
+      temporary: { host: temporary, guest: isSandboxed ? '/t' : temporary },
+    };
+    this.#staging = new Staging(this.paths);
+  }
+
+  async run(context: Context): Promise<Record<string, Value>> {
+    await this.#stage(context);
+    const { image } = this.#container ?? {};
+    const sandbox = this.#planSandbox(context);
+    const streams = this.#planStreams(context);
+    const engine = this.#container?.engine ?? this.#run.options.hostEngine;
+    const commandLine = formatCommand(sandbox.argv);
+    const description = {
+      sandbox,
+      engine: engine.name,
+      temporary: this.#folder.engine,
+      commandLine,
+      image: image?.reference,
+    };
+    writeFileSync(this.#folder.description, JSON.stringify(description));
+    const about = {
+      commandLine,
+      engine: engine.name,
+      ...(image && { image: image.reference }),
+      folder: this.#folder.path,
+    };
+    this.#run.record({
+      type: 'task',
+      time: now(),
+      task: this.#scope.task,
+      step: this.#scope.step,
+      state: 'running',
+      ...about,
+    });
+
+    const guarded = this.#container && engine.enforcesReadOnly ? [] : this.#staging.listReadOnly();
+    const before = takeFingerprint(guarded);
+    const command = engine.planCommand(sandbox, this.#folder.engine);
+    const exit = await runCommand(command, { streams, signal: this.#run.signal, timeLimit: this.#timeLimit(context) });
+    const reason = this.#judge(exit, findChanges(before));
+    if (reason !== undefined) throw this.#failure(reason, exit, sandbox.argv, streams.stderr);
+    try {
+      const outputs = this.#collect(context, exit);
+      await settleOutputs(outputs, this.#view());
+      emptyTemporary(this.#folder);
+      return outputs;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      throw this.#failure(error.message, exit, sandbox.argv, streams.stderr);
+    }
+  }
+
+  async #stage(context: Context): Promise<void> {
+    const { requirements } = this.#scope;
+    for (const value of findPaths(context.inputs)) this.#staging.addInput(value);
+    const requirement = findRequirement(requirements, 'InitialWorkDirRequirement');
+    if (!requirement) return;
+    const allowAbsolute = this.#container?.isRequired === true && !['v1.0', 'v1.1'].includes(this.#tool.cwlVersion);
+    const inplace = findRequirement(requirements, 'InplaceUpdateRequirement')?.inplaceUpdate === true;
+    for (const entry of evaluateWorkDir(requirement, context)) {
+      if (entry.kind === 'path') {
+        this.#locate(entry.value);
+        completeNames(entry.value, { what: 'InitialWorkDirRequirement' });
+      }
+      await this.#staging.addToWorkDir(entry, { allowAbsolute, inplace });
+    }
+    for (const value of findPaths(context.inputs)) this.#staging.movePaths(value);
+  }
+
+  /** An expression may have made a File from the path of an input. */
+  #locate(value: PathValue): void {
+    if (value.location !== undefined || value.path === undefined) return;
+    const known = findPaths(this.#scope.inputs).find(input => input.path === value.path);
+    if (known) Object.assign(value, { location: known.location, basename: value.basename ?? known.basename });
+  }
+
+  #planSandbox(context: Context): Sandbox {
+    const { requirements } = this.#scope;
+    const { image } = this.#container ?? {};
+    const { work, temporary, isSandboxed } = this.paths;
+    const shell = findRequirement(requirements, 'ShellCommandRequirement') !== undefined;
+    const words = buildCommandLine(this.#tool, context, { shell });
+    const isEmpty = words.length === 0;
+    const argv = image ? [...image.config.entrypoint, ...(isEmpty ? image.config.command : words)] : words;
+    if (argv.length === 0)
+      throw new Failure('runner/command', `${formatPlace(this.#tool.place)}: the command line is empty`);
+    const own = [
+      { ...work, writable: true },
+      { ...temporary, writable: true },
+      { host: temporary.host, guest: '/tmp', writable: true },
+    ];
+    return {
+      rootfs: image?.rootfs,
+      binds: isSandboxed ? [...own, ...this.#staging.binds] : [],
+      cwd: work.guest,
+      env: buildEnvironment(requirements, context, {
+        image,
+        outdir: work.guest,
+        tmpdir: temporary.guest,
+        hostPath: process.env.PATH,
+      }),
+      argv,
+      network: this.#hasNetwork(context),
+      ...(image?.minimumKernel && isOlder(release(), image.minimumKernel)
+        ? { kernelRelease: image.minimumKernel }
+        : {}),
+    };
+  }
+
+  #planStreams(context: Context): { stdin: string | undefined; stdout: string; stderr: string } {
+    const { tool, folder } = { tool: this.#tool, folder: this.#folder };
+    const output = (text: string | undefined, log: string, what: string): string => {
+      if (text === undefined) return log;
+      const name = evaluateString(text, context, { place: tool.place, what });
+      const path = posix.resolve(this.paths.work.guest, name);
+      if (name === '' || !path.startsWith(`${this.paths.work.guest}/`)) {
+        throw new Failure(
+          'runner/stream',
+          `${formatPlace(tool.place)}: ${what} "${name}" is not a file in the output directory`,
+        );
+      }
+      const target = join(this.paths.work.host, posix.relative(this.paths.work.guest, path));
+      mkdirSync(dirname(target), { recursive: true });
+      writeFileSync(target, '');
+      // The same file under the name that the log view knows; it stays when the output is moved away.
+      linkSync(target, log);
+      return target;
+    };
+    const stdout = output(tool.stdout, folder.stdout, 'stdout');
+    const isShared = tool.stderr !== undefined && tool.stderr === tool.stdout;
+    return {
+      stdin: this.#findStdin(context),
+      stdout,
+      stderr: isShared ? stdout : output(tool.stderr, folder.stderr, 'stderr'),
+    };
+  }
+
+  #findStdin(context: Context): string | undefined {
+    if (this.#tool.stdin === undefined) return undefined;
+    const value = evaluate(this.#tool.stdin, context, { place: this.#tool.place });
+    if (value === null) return undefined;
+    const path =
+      typeof value === 'string' ? posix.resolve(this.paths.work.guest, value) : (value as { path?: string }).path;
+    const found = path === undefined ? undefined : this.#view().resolve(path);
+    if (found) return found.host;
+    throw new Failure('runner/stream', `${formatPlace(this.#tool.place)}: there is no file ${String(path)} for stdin`);
+  }
+
+  #hasNetwork(context: Context): boolean {
+    const requirement = findRequirement(this.#scope.requirements, 'NetworkAccess');
+    if (!requirement) return this.#tool.cwlVersion === 'v1.0';
+    const { networkAccess, place } = requirement;
+    const value = typeof networkAccess === 'string' ? evaluate(networkAccess, context, { place }) : networkAccess;
+    if (typeof value === 'boolean') return value;
+    throw new Failure(
+      'runner/network',
+      `${formatPlace(place)}: networkAccess must be true or false, not ${JSON.stringify(value)}`,
+    );
+  }
+
+  #timeLimit(context: Context): number | undefined {
+    const requirement = findRequirement(this.#scope.requirements, 'ToolTimeLimit');
+    if (!requirement) return undefined;
+    const { timelimit, place } = requirement;
+    const value = typeof timelimit === 'string' ? evaluate(timelimit, context, { place }) : timelimit;
+    if (typeof value === 'number' && value >= 0) return value === 0 ? undefined : value;
+    throw new Failure(
+      'runner/time-limit',
+      `${formatPlace(place)}: timelimit must be a number of seconds, not ${JSON.stringify(value)}`,
+    );
+  }
+
+  /** Why the task has failed; undefined where it has not. */
+  #judge(exit: Exit & { isLate: boolean }, changes: string[]): string | undefined {
+    this.#run.signal.throwIfAborted();
+    if (exit.isLate) return 'it was ended because it ran longer than its ToolTimeLimit';
+    const { successCodes } = this.#tool;
+    const code = exit.code ?? 128;
+    const isSuccess = exit.code !== null && (successCodes.length > 0 ? successCodes.includes(code) : code === 0);
+    if (!isSuccess) {
+      if (exit.signal !== null)
+        return `it was ended by ${exit.signal}${exit.signal === 'SIGKILL' ? ' (out of memory?)' : ''}`;
+      const kind = this.#tool.temporaryFailCodes.includes(code) ? ', which the tool calls a temporary failure' : '';
+      return `it ended with exit code ${code}${kind}`;
+    }
+    if (changes.length === 0) return undefined;
+    const names = changes.slice(0, 5).join(', ');
+    return `it changed its inputs, which it may only read: ${names}${changes.length > 5 ? ` and ${changes.length - 5} more` : ''}`;
+  }
+
+  #collect(context: Context, exit: Exit): Record<string, Value> {
+    const folder = openOutputFolder(this.#view(), this.paths.work.guest, this.#tool.cwlVersion);
+    const json = join(this.paths.work.host, 'cwl.output.json');
+    if (existsSync(json)) return readOutputObject(readFileSync(json, 'utf8'), this.#tool.outputs, folder);
+    const after = { ...context, runtime: { ...context.runtime, exitCode: exit.code } };
+    return collectOutputs(this.#tool.outputs, folder, after, this.#listing);
+  }
+
+  #view(): GuestView {
+    const { work, temporary, isSandboxed, folder } = this.paths;
+    const { mounts } = this.#staging;
+    const shown = isSandboxed ? mounts.map(mount => mount.guest) : mounts.flatMap(mount => [mount.guest, mount.host]);
+    const inputs = isSandboxed ? shown : [...shown, join(folder, 'in')];
+    const all = isSandboxed ? [work, temporary, { guest: '/tmp', host: temporary.host }, ...mounts] : [];
+    return new GuestView(all, { isHost: !isSandboxed, outdir: work.guest, inputs });
+  }
+
+  #failure(reason: string, exit: Exit, argv: readonly string[], stderr: string): TaskFailure {
+    const message = formatTaskFailure({
+      task: this.#scope.task,
+      reason,
+      argv,
+      image: this.#container?.image.reference,
+      stderr,
+      folder: this.#folder.path,
+    });
+    return new TaskFailure(message, reason, exit.code);
+  }
+}
+
+/** The tool itself failed: an outcome of the user's work, on its way to the journal. */
+export class TaskFailure extends Failure {
+  readonly reason: string;
+  readonly exitCode: number | null;
+
+  constructor(message: string, reason: string, exitCode: number | null) {
+    super('runner/task', message);
+    this.reason = reason;
+    this.exitCode = exitCode;
+  }
+}
+
+/** True where the kernel release is below the version: `3.10.0-1160` is older than `4.4.0`. */
+function isOlder(kernel: string, version: string): boolean {
+  const [a, b] = [kernel, version].map(text =>
+    text
+      .split(/[.-]/)
+      .slice(0, 3)
+      .map(part => Number.parseInt(part, 10) || 0),
+  );
+  for (const [index, part] of (b ?? []).entries()) {
+    const own = a?.[index] ?? 0;
+    if (own !== part) return own < part;
+  }
+  return false;
+}

@@ -1,0 +1,155 @@
+import { Failure } from '#base/failure.ts';
+import { type Context, evaluate, formatPlace } from '#cwl/expression.ts';
+import { mergeLinks } from '#cwl/links.ts';
+import type { Step, StepInput, Value, Workflow } from '#cwl/model.ts';
+import { findRequirement, inherit, type Requirements } from '#cwl/requirements.ts';
+import { gather, planScatter } from '#cwl/scatter.ts';
+import { checkValue } from '#cwl/value-check.ts';
+import { completeStepInput } from './inputs.ts';
+import { runProcess } from './process.ts';
+import { now, type RunState, type Scope, StepFailed } from './run-state.ts';
+
+type Values = Record<string, Value>;
+
+/** Runs the steps of a workflow, each as soon as what it takes is there; throws StepFailed when all that could run has. */
+export async function runWorkflow(
+  run: RunState,
+  workflow: Workflow,
+  scope: Scope,
+  prefix: { task: string; step: string },
+): Promise<Values> {
+  const started = new Map<string, Promise<Values>>();
+  const start = (step: Step): Promise<Values> => {
+    let outputs = started.get(step.id);
+    if (!outputs) {
+      outputs = new StepRun(run, workflow, step, scope, prefix).run(findSource);
+      outputs.catch(() => {});
+      started.set(step.id, outputs);
+    }
+    return outputs;
+  };
+  const findSource = async (source: string): Promise<Value> => {
+    const slash = source.indexOf('/');
+    if (slash < 0) return scope.inputs[source] ?? null;
+    const step = workflow.steps.find(each => each.id === source.slice(0, slash));
+    if (!step) throw new Failure('runner/source', `there is no ${source}`);
+    return (await start(step))[source.slice(slash + 1)] ?? null;
+  };
+  const ends = await Promise.allSettled(workflow.steps.map(start));
+  const bug = ends.find(end => end.status === 'rejected' && !(end.reason instanceof StepFailed));
+  if (bug?.status === 'rejected') throw bug.reason;
+  if (ends.some(end => end.status === 'rejected')) throw new StepFailed();
+
+  const outputs: Values = {};
+  for (const output of workflow.outputs) {
+    const values = await Promise.all(output.outputSource.map(findSource));
+    const value = structuredClone(mergeLinks({ ...output, source: output.outputSource }, values));
+    const reason = value === null ? undefined : checkValue(value, output.type);
+    if (reason) throw new Failure('runner/output', `${formatPlace(output.place)}: output ${output.id}: ${reason}`);
+    outputs[output.id] = value;
+  }
+  return outputs;
+}
+
+class StepRun {
+  readonly #run: RunState;
+  readonly #workflow: Workflow;
+  readonly #step: Step;
+  readonly #requirements: Requirements;
+  readonly #name: { task: string; step: string };
+
+  constructor(run: RunState, workflow: Workflow, step: Step, scope: Scope, prefix: { task: string; step: string }) {
+    this.#run = run;
+    this.#workflow = workflow;
+    this.#step = step;
+    this.#requirements = inherit(scope.requirements, step);
+    this.#name = { task: prefix.task + step.id, step: prefix.step + step.id };
+  }
+
+  async run(findSource: (source: string) => Promise<Value>): Promise<Values> {
+    const sources = await this.#findSources(findSource);
+    this.#run.checkGoesOn();
+    try {
+      const inputs: Values = {};
+      for (const input of this.#step.in) inputs[input.id] = this.#link(input, sources.get(input.id) ?? []);
+      return this.#step.scatter.length > 0 ? await this.#scatter(inputs) : await this.#runJob(inputs, []);
+    } catch (error) {
+      if (error instanceof StepFailed || !(error instanceof Failure)) throw error;
+      throw this.#run.fail({ ...this.#name, requirements: this.#requirements, inputs: {} }, error);
+    }
+  }
+
+  /** Waits for all links, also after one of them is known to have failed: the step is over when nothing of it is pending. */
+  async #findSources(findSource: (source: string) => Promise<Value>): Promise<Map<string, Value[]>> {
+    const found = await Promise.all(
+      this.#step.in.map(async input => [input.id, await Promise.all(input.source.map(findSource))] as const),
+    );
+    return new Map(found);
+  }
+
+  #link(input: StepInput, values: Value[]): Value {
+    const value = mergeLinks(input, values) ?? input.default ?? null;
+    if (!input.loadContents && input.loadListing === undefined) return value;
+    return completeStepInput(structuredClone(value), input, this.#workflow.cwlVersion);
+  }
+
+  async #scatter(inputs: Values): Promise<Values> {
+    const plan = planScatter(this.#step, inputs);
+    const ends = await Promise.allSettled(plan.jobs.map(job => this.#runJob({ ...inputs, ...job.values }, job.index)));
+    const bug = ends.find(end => end.status === 'rejected' && !(end.reason instanceof StepFailed));
+    if (bug?.status === 'rejected') throw bug.reason;
+    if (ends.some(end => end.status === 'rejected')) throw new StepFailed();
+    const all = ends.map(end => (end.status === 'fulfilled' ? end.value : {}));
+    return Object.fromEntries(
+      this.#step.out.map(id => [
+        id,
+        gather(
+          plan.shape,
+          all.map(values => values[id] ?? null),
+        ),
+      ]),
+    );
+  }
+
+  async #runJob(inputs: Values, index: number[]): Promise<Values> {
+    const name = { ...this.#name, task: this.#name.task + index.map(number => `[${number}]`).join('') };
+    const { run } = this.#step;
+    const scope: Scope = { ...name, requirements: inherit(this.#requirements, run), inputs };
+    try {
+      const values = this.#evaluateInputs(inputs);
+      if (!this.#isWanted(values)) {
+        const outputs = Object.fromEntries(this.#step.out.map(id => [id, null]));
+        this.#run.record({ type: 'task', time: now(), ...name, state: 'skipped', outputs });
+        return outputs;
+      }
+      return await runProcess(this.#run, run, { ...scope, inputs: values });
+    } catch (error) {
+      if (error instanceof StepFailed || !(error instanceof Failure)) throw error;
+      throw this.#run.fail(scope, error);
+    }
+  }
+
+  /** `valueFrom` sees the inputs as the links gave them, not what other `valueFrom` make of them. */
+  #evaluateInputs(inputs: Values): Values {
+    const changed: Values = {};
+    for (const input of this.#step.in) {
+      if (input.valueFrom === undefined) continue;
+      const self = input.source.length > 0 || input.default !== undefined ? (inputs[input.id] ?? null) : null;
+      changed[input.id] = evaluate(input.valueFrom, this.#context(inputs), { place: input.place, self });
+    }
+    return { ...inputs, ...changed };
+  }
+
+  #isWanted(inputs: Values): boolean {
+    const { when, place } = this.#step;
+    if (when === undefined) return true;
+    const value = evaluate(when, this.#context(inputs), { place });
+    if (typeof value === 'boolean') return value;
+    throw new Failure('cwl/when', `${formatPlace(place)}: when must give true or false, not ${JSON.stringify(value)}`);
+  }
+
+  #context(inputs: Values): Context {
+    const lib = findRequirement(this.#requirements, 'InlineJavascriptRequirement')?.expressionLib;
+    return { version: this.#workflow.cwlVersion, inputs, runtime: {}, lib, evaluator: this.#run.evaluator };
+  }
+}
