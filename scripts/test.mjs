@@ -8,14 +8,17 @@ import { debian, node, prepare, root, run, say } from './setup.mjs';
 
 const began = Date.now();
 const sums = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 };
-const { patterns, long } = readArguments(process.argv.slice(2));
+const args = process.argv.slice(2);
+const patterns = args.filter(arg => !arg.startsWith('--'));
 
 const left = await prepare(Object.keys(debian));
 for (const sentence of left) say(`left out: ${sentence}`);
 const files = (await findTests('test')).filter(file => patterns.every(pattern => file.includes(pattern)));
 if (files.length === 0) throw new Error(`no test file matches ${patterns.join(' ')}`);
 
-if (long) {
+if (args.includes('--desktop')) {
+  await test('tests in a desktop VS Code', files.filter(isDesktop), ['--test-concurrency=1', '--test-timeout=1200000']);
+} else if (args.includes('--long')) {
   await test('long tests', files.filter(isLong), ['--test-concurrency=1', '--test-timeout=3600000']);
 } else {
   // All in one process: starting a process for each file would take longer than the tests.
@@ -36,6 +39,9 @@ console.log(`ℹ duration_ms ${Date.now() - began}`);
 for (const sentence of left) console.log(`ℹ left out: ${sentence}`);
 process.exitCode = sums.fail + sums.cancelled > 0 ? 1 : 0;
 
+function isDesktop(file) {
+  return file.endsWith('.desktop.test.ts');
+}
 function isLong(file) {
   return file.endsWith('.long.test.ts');
 }
@@ -46,7 +52,7 @@ function isIntegration(file) {
   return file.endsWith('.integration.test.ts');
 }
 function isPure(file) {
-  return !isLong(file) && !isEditor(file) && !isIntegration(file);
+  return !isDesktop(file) && !isLong(file) && !isEditor(file) && !isIntegration(file);
 }
 
 /** Runs test files with Node's runner and adds up what it counted. A runner that dies counts as one failed test. */
@@ -96,8 +102,4 @@ async function findTests(folder) {
     }),
   );
   return found.flat().sort();
-}
-
-function readArguments(args) {
-  return { patterns: args.filter(arg => !arg.startsWith('--')), long: args.includes('--long') };
 }
