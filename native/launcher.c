@@ -2,6 +2,7 @@
  *
  *   launcher [OPTION]... -- COMMAND [ARGUMENT]...
  *   launcher --features
+ *   launcher --self-test INSIDE OUTSIDE    (self-test.h)
  *
  * Always: no new privileges (setuid programs have no effect), the escape guard (guard.h), no inherited descriptors above
  * 2, signals at their defaults.
@@ -25,6 +26,7 @@
 #include "guard.h"
 #include "landlock.h"
 #include "process.h"
+#include "self-test.h"
 
 #include <net/if.h>
 #include <sched.h>
@@ -221,6 +223,8 @@ int main(int count, char **arguments)
 		const char *option = arguments[at];
 		if (strcmp(option, "--features") == 0)
 			return print_features();
+		else if (strcmp(option, "--self-test") == 0 && at + 2 < count)
+			return run_self_test(arguments[at + 1], arguments[at + 2]);
 		else if (strcmp(option, "--no-network") == 0)
 			options.no_network = 1;
 		else if (strcmp(option, "--no-guard") == 0)

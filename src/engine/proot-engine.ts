@@ -1,0 +1,77 @@
+import type { Command } from '#base/command.ts';
+import { devices, planNetworkFiles, topology } from './host-files.ts';
+import type { Bind, Engine, Sandbox, Tools } from './sandbox.ts';
+
+export interface ProotOptions {
+  /** False: PRoot stops at every system call, for kernels that refuse its seccomp filter; about fifty times slower. */
+  acceleration: boolean;
+  /** True where the kernel's Landlock keeps reading and writing inside the binds (the launcher's `--features`). */
+  landlock: boolean;
+}
+
+/**
+ * PRoot, behind the launcher's escape guard. It rewrites the paths of system calls and so needs no right but ptrace.
+ * Its binds cannot be read-only; where the kernel has Landlock, the launcher has the kernel refuse all other writing,
+ * and reading what is not bound.
+ */
+export function makeProotEngine(tools: Tools, options: ProotOptions): Engine {
+  return {
+    name: options.acceleration ? 'proot' : 'proot-slow',
+    enforcesReadOnly: options.landlock,
+    planCommand: (sandbox, temporary) => planProot(sandbox, temporary, tools, options),
+  };
+}
+
+function planProot(sandbox: Sandbox, temporary: string, tools: Tools, options: ProotOptions): Command {
+  const rootfs = sandbox.rootfs ?? '/';
+  const networkFiles = planNetworkFiles(sandbox.network, sandbox.binds);
+  const own: Bind[] = [
+    { host: `${temporary}/dev`, guest: '/dev', writable: true },
+    ...devices.map(path => ({ host: path, guest: path, writable: true })),
+    // Processes are looked up there by nearly every runtime. PRoot shows only those of the guest.
+    { host: '/proc', guest: '/proc', writable: true },
+    { host: topology, guest: topology, writable: false },
+    ...networkFiles,
+  ];
+  const binds = [...own, ...sandbox.binds];
+  const argv = [tools.launcher, '--die-with-parent', '--devices', `${temporary}/dev`];
+  if (!sandbox.network) argv.push('--no-network');
+  if (!options.acceleration) argv.push('--no-32-bit');
+  if (options.landlock) argv.push(...planLandlock(rootfs, temporary, tools, binds));
+  argv.push('--', tools.proot, '-r', rootfs, ...binds.flatMap(bind => ['-b', formatBind(bind)]));
+  argv.push('-w', sandbox.cwd, '--kill-on-exit');
+  if (sandbox.user) argv.push(...formatUser(sandbox.user));
+  if (sandbox.kernelRelease) argv.push('-k', sandbox.kernelRelease);
+  argv.push(...sandbox.argv);
+  return { argv, env: { ...sandbox.env, ...planEnvironment(temporary, tools, options) }, cwd: temporary };
+}
+
+function planLandlock(rootfs: string, temporary: string, tools: Tools, binds: readonly Bind[]): string[] {
+  const own = [tools.proot, tools.prootLoader].filter(path => path !== undefined);
+  return [
+    ...own.flatMap(path => ['--read', path]),
+    ...['--read', rootfs, '--write', temporary],
+    ...binds.flatMap(bind => [bind.writable ? '--write' : '--read', bind.host]),
+  ];
+}
+
+/** PRoot keeps these to itself: the guest does not see them. */
+function planEnvironment(temporary: string, tools: Tools, options: ProotOptions): Record<string, string> {
+  return {
+    PROOT_TMP_DIR: temporary,
+    // A missing bind point is made in the temporary directory, not in the rootfs.
+    PROOT_DONT_POLLUTE_ROOTFS: '1',
+    PROOT_IGNORE_MISSING_BINDINGS: '1',
+    ...(tools.prootLoader ? { PROOT_LOADER: tools.prootLoader } : {}),
+    ...(options.acceleration ? {} : { PROOT_NO_SECCOMP: '1' }),
+  };
+}
+
+/** `//:` is the separator that our PRoot knows for paths with a colon; a final `!` is an order to it unless doubled. */
+function formatBind({ host, guest }: Bind): string {
+  return `${host}//:${guest.endsWith('!') ? `${guest}!` : guest}`;
+}
+
+function formatUser({ uid, gid }: { uid: number; gid: number }): string[] {
+  return uid === 0 && gid === 0 ? ['-0'] : ['-i', `${uid}:${gid}`];
+}

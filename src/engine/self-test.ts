@@ -1,0 +1,135 @@
+import type { Query } from '#base/command.ts';
+import type { Engine, Sandbox } from './sandbox.ts';
+
+/** What the launcher found out about this kernel by asking it. */
+export interface Features {
+  seccomp: boolean;
+  /** Version of Landlock's interface; 0 where there is none. */
+  landlock: number;
+  networkNamespaces: boolean;
+}
+
+/** Asks the kernel through `launcher`; all is absent where it does not even start. */
+export function planFeatures(launcher: string): Query<Features> {
+  return {
+    argv: [launcher, '--features'],
+    env: {},
+    parse({ stdout }) {
+      const values = parseNumbers(stdout);
+      return {
+        seccomp: values.seccomp === 1,
+        landlock: values.landlock ?? 0,
+        networkNamespaces: values['network-namespace'] === 1,
+      };
+    },
+  };
+}
+
+/** The small root file system that a self-test runs in; whoever runs the test makes it. */
+export interface SelfTestFiles {
+  /** Holds the launcher as `/self-test` and a readable file `/inside`. */
+  rootfs: string;
+  /** A readable file of the host that no sandbox is given. */
+  outside: string;
+  temporary: string;
+}
+
+export interface SelfTestResult {
+  works: boolean;
+  /** For a person: what was seen, and the cure where it does not work. */
+  message: string;
+  /** Nanoseconds for one stat(2) inside. */
+  statCost?: number;
+}
+
+/** Runs the launcher's self-test inside `engine`: nothing is believed that was not seen. */
+export function planSelfTest(engine: Engine, files: SelfTestFiles): Query<SelfTestResult> {
+  const sandbox: Sandbox = {
+    rootfs: files.rootfs,
+    binds: [],
+    cwd: '/',
+    env: {},
+    argv: ['/self-test', '--self-test', '/inside', files.outside],
+    network: false,
+  };
+  return {
+    ...engine.planCommand(sandbox, files.temporary),
+    parse: ({ stdout, stderr, exit }) =>
+      exit.code === 0 ? judge(engine, parseNumbers(stdout)) : { works: false, message: explain(engine.name, stderr) },
+  };
+}
+
+function judge(engine: Engine, seen: Record<string, number>): SelfTestResult {
+  if (seen.outside !== 0 || seen.untranslated !== 0) {
+    return { works: false, message: `${engine.name}: a program inside saw a file of the host, so it is not used` };
+  }
+  if (seen.inside !== 1) return { works: false, message: `${engine.name}: a program inside did not see its own root` };
+  if (engine.enforcesReadOnly && seen.write !== 0) {
+    return { works: false, message: `${engine.name}: a program inside could write into the image` };
+  }
+  const statCost = seen.stat !== undefined && seen.stat >= 0 ? seen.stat : undefined;
+  return { works: true, message: describe(engine, statCost), statCost };
+}
+
+function describe(engine: Engine, statCost: number | undefined): string {
+  const cost = statCost === undefined ? '' : ` (a look at a file takes ${formatNanoseconds(statCost)})`;
+  const guard = engine.enforcesReadOnly
+    ? 'inputs and image are read-only by the kernel'
+    : 'inputs and image are checked after each step, as the kernel cannot protect them';
+  if (engine.name === 'userns') return `user namespaces work: native speed${cost}; ${guard}`;
+  if (engine.name === 'proot') return `PRoot works, with seccomp acceleration${cost}; ${guard}`;
+  return `PRoot works without seccomp acceleration: programs that read and write much are slow${cost}; ${guard}`;
+}
+
+/** What the programs of the kit say when they fail, and what to do then. */
+const cures: { said: RegExp; cause: string; cure: string }[] = [
+  {
+    said: /gives no user namespace/,
+    cause: 'this node gives no user namespaces to users',
+    cure: 'An administrator can allow them: user.max_user_namespaces (RHEL 7), kernel.unprivileged_userns_clone (Debian), kernel.apparmor_restrict_unprivileged_userns (Ubuntu).',
+  },
+  {
+    said: /mounting \/proc/,
+    cause: 'user namespaces cannot mount /proc here, as in a container whose /proc is partly hidden',
+    cure: 'Nothing needs to be done: PRoot is used.',
+  },
+  {
+    said: /uid_map|gid_map|setgroups/,
+    cause: 'user namespaces exist, but their users cannot be set here',
+    cure: 'Nothing needs to be done: PRoot is used.',
+  },
+  {
+    said: /ptrace\(/,
+    cause: 'tracing (ptrace) is forbidden on this node',
+    cure: 'Ask the administrator for kernel.yama.ptrace_scope below 3, or, inside a container, for the capability SYS_PTRACE.',
+  },
+  {
+    said: /escape guard|seccomp filter/,
+    cause: 'the kernel refused a seccomp filter',
+    cure: 'Linux 3.5, or RHEL 6 with kernel 2.6.32-431, is the oldest that can run a tool safely.',
+  },
+  {
+    said: /Permission denied|noexec/,
+    cause: 'programs cannot be executed from the folder of the helper, perhaps because it is mounted noexec',
+    cure: 'Choose another folder for the helper in the settings of the cluster.',
+  },
+  {
+    said: /No space left|Disk quota exceeded/,
+    cause: 'there is no space left',
+    cure: 'Free some space, or choose another folder for the helper in the settings of the cluster.',
+  },
+];
+
+function explain(name: string, stderr: string): string {
+  const said = stderr.trim().split('\n').slice(-3).join('; ') || 'ended without a word';
+  const known = cures.find(each => each.said.test(stderr));
+  return known ? `${name}: ${known.cause} (${said}). ${known.cure}` : `${name}: does not work here: ${said}`;
+}
+
+function parseNumbers(text: string): Record<string, number> {
+  return Object.fromEntries([...text.matchAll(/([a-z-]+)=(-?\d+)/g)].map(match => [match[1], Number(match[2])]));
+}
+
+function formatNanoseconds(value: number): string {
+  return value < 10_000 ? `${(value / 1000).toFixed(1)} µs` : `${Math.round(value / 1000)} µs`;
+}

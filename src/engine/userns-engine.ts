@@ -1,0 +1,35 @@
+import type { Command } from '#base/command.ts';
+import { Failure } from '#base/failure.ts';
+import { planNetworkFiles } from './host-files.ts';
+import type { Engine, Sandbox, Tools } from './sandbox.ts';
+
+/** User namespaces: native speed, and read-only by the kernel's word. */
+export function makeUsernsEngine(tools: Tools): Engine {
+  return {
+    name: 'userns',
+    enforcesReadOnly: true,
+    planCommand: (sandbox, temporary) => planUserns(sandbox, temporary, tools),
+  };
+}
+
+function planUserns(sandbox: Sandbox, temporary: string, tools: Tools): Command {
+  if (tools.userns === undefined || sandbox.rootfs === undefined) {
+    throw new Failure('engine/no-userns', 'the kit has no sandbox for user namespaces', {
+      hint: 'Use --engine proot.',
+    });
+  }
+  if (sandbox.kernelRelease !== undefined) {
+    throw new Failure(
+      'engine/kernel-too-old',
+      `the image needs Linux ${sandbox.kernelRelease}, which user namespaces cannot pretend`,
+      { hint: 'Use --engine proot, which can.' },
+    );
+  }
+  const argv = [tools.userns, '--die-with-parent', '--rootfs', sandbox.rootfs, '--cwd', sandbox.cwd];
+  if (sandbox.network) argv.push('--network');
+  if (sandbox.user) argv.push('--user', `${sandbox.user.uid}:${sandbox.user.gid}`);
+  for (const { host, guest } of planNetworkFiles(sandbox.network, sandbox.binds)) argv.push('--bind-try', host, guest);
+  for (const { host, guest, writable } of sandbox.binds) argv.push(writable ? '--bind' : '--bind-ro', host, guest);
+  argv.push('--', ...sandbox.argv);
+  return { argv, env: { ...sandbox.env }, cwd: temporary };
+}

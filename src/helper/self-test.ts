@@ -1,0 +1,84 @@
+import { execFile } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Query } from '#base/command.ts';
+import { makeProotEngine } from '#engine/proot-engine.ts';
+import type { Engine, Tools } from '#engine/sandbox.ts';
+import {
+  type Features,
+  planFeatures,
+  planSelfTest,
+  type SelfTestFiles,
+  type SelfTestResult,
+} from '#engine/self-test.ts';
+import { makeUsernsEngine } from '#engine/userns-engine.ts';
+
+/** A sandbox that answers within this, or does not work, milliseconds: PRoot has been seen to hang. */
+const patience = 10_000;
+
+/** An engine and what its self-test on this host said. */
+export interface TestedEngine extends SelfTestResult {
+  engine: string;
+}
+
+export interface SelfTestReport {
+  features: Features;
+  /** Fastest first. */
+  engines: TestedEngine[];
+}
+
+/** Runs every engine of the kit once, in a root file system made for it below `folder`, which is removed again. */
+export async function runSelfTests(tools: Tools, folder: string): Promise<SelfTestReport> {
+  const features = await ask(planFeatures(tools.launcher));
+  mkdirSync(folder, { recursive: true });
+  const place = mkdtempSync(join(folder, 'self-test-'));
+  try {
+    const files = layOut(place, tools);
+    const engines: TestedEngine[] = [];
+    for (const engine of makeEngines(tools, features)) {
+      // An engine that can't be slow need not be measured when its faster form works.
+      if (engine.name === 'proot-slow' && engines.some(each => each.engine === 'proot' && each.works)) continue;
+      engines.push({ engine: engine.name, ...(await ask(planSelfTest(engine, files))) });
+    }
+    return { features, engines };
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+/** The engines that the kit holds, fastest first, as they would be used with these features of the kernel. */
+export function makeEngines(tools: Tools, features: Features): Engine[] {
+  // Version 1 of Landlock forbids to rename from one directory into another, so the launcher does not use it.
+  const landlock = features.landlock >= 2;
+  return [
+    ...(tools.userns ? [makeUsernsEngine(tools)] : []),
+    makeProotEngine(tools, { acceleration: true, landlock }),
+    makeProotEngine(tools, { acceleration: false, landlock }),
+  ];
+}
+
+function layOut(place: string, tools: Tools): SelfTestFiles {
+  const files = { rootfs: join(place, 'rootfs'), outside: join(place, 'outside'), temporary: join(place, 'temporary') };
+  for (const folder of ['rootfs', 'temporary']) mkdirSync(join(place, folder));
+  copyFileSync(tools.launcher, join(files.rootfs, 'self-test'));
+  writeFileSync(join(files.rootfs, 'inside'), '');
+  writeFileSync(files.outside, '');
+  return files;
+}
+
+/** Runs a query to its end; one that can't be started, or takes too long, has failed with a message on stderr. */
+function ask<T>(query: Query<T>): Promise<T> {
+  const [file = '', ...args] = query.argv;
+  const options = { env: query.env, cwd: query.cwd, timeout: patience, killSignal: 'SIGKILL' as const };
+  return new Promise((resolve, reject) => {
+    execFile(file, args, options, (error, stdout, stderr) => {
+      const code = error ? (typeof error.code === 'number' ? error.code : null) : 0;
+      const why = error?.killed ? `no answer within ${patience / 1000} s` : code === null ? String(error?.message) : '';
+      try {
+        resolve(query.parse({ stdout, stderr: stderr + why, exit: { code, signal: error?.signal ?? null } }));
+      } catch (problem) {
+        reject(problem);
+      }
+    });
+  });
+}
