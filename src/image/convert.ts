@@ -1,0 +1,56 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Log, Progress } from '#base/log.ts';
+import type { Image, ImageConfig } from './image.ts';
+import { findMinimumKernel } from './minimum-kernel.ts';
+import { removeTree } from './remove-tree.ts';
+import type { Store } from './store.ts';
+import { type Layer, type UnpackLimits, unpackLayers } from './unpack.ts';
+
+/** What all ways to an image are given. */
+export interface ConvertOptions {
+  store: Store;
+  signal?: AbortSignal;
+  onProgress?(progress: Progress): void;
+  log?: Log;
+  /** Where a hostile archive is stopped; the defaults are for any honest one. */
+  limits?: Partial<UnpackLimits>;
+}
+
+/** What is known of an image before its layers are unpacked. */
+export interface ImageSource {
+  reference: string;
+  /** Digest of the image: the name of its rootfs in the store. */
+  digest: string;
+  config: ImageConfig;
+  /** Lowest first. */
+  layers: Layer[];
+  /** Digests of the compressed layers that are in the store, lowest first. */
+  layerDigests: string[];
+}
+
+/** Unpacks the layers and publishes the rootfs; on a failure nothing is left of it. */
+export async function convertImage(source: ImageSource, options: ConvertOptions): Promise<Image> {
+  const { store, signal, onProgress, log } = options;
+  const { reference, digest, config, layers, layerDigests } = source;
+  store.temporaries.clean(kind => kind.startsWith('blob-'));
+  const temporary = store.temporaries.make('rootfs');
+  try {
+    mkdirSync(temporary);
+    const root = join(temporary, 'root');
+    const { bytes, entries, notices } = await unpackLayers(layers, root, {
+      digest,
+      signal,
+      limits: options.limits,
+      onBytes: done => onProgress?.({ what: `unpacking ${reference}`, done, unit: 'bytes' }),
+    });
+    for (const notice of notices) log?.info(`${reference}: ${notice}`);
+    const minimumKernel = findMinimumKernel(root);
+    const created = new Date().toISOString();
+    const record = { digest, config, minimumKernel, layers: layerDigests, bytes, entries, notices, created };
+    return store.publishImage(record, temporary, reference);
+  } catch (error) {
+    removeTree(temporary);
+    throw error;
+  }
+}

@@ -1,0 +1,200 @@
+import { Failure, isFailure } from '#base/failure.ts';
+
+import { type ConvertOptions, convertImage } from './convert.ts';
+import type { FindCredentials } from './credentials.ts';
+import type { Slice } from './decompress.ts';
+import { digestOf } from './digest.ts';
+import { checkSpace, toDiskFailure } from './disk-failure.ts';
+import { downloadBlob } from './download.ts';
+import { readBody } from './http.ts';
+import type { Image } from './image.ts';
+import {
+  type Configuration,
+  configLimit,
+  type Descriptor,
+  invalid,
+  type Manifest,
+  parseConfiguration,
+  parseManifest,
+} from './manifest.ts';
+import { choosePlatform, findHostPlatform, formatPlatform, type Platform } from './platform.ts';
+import { formatReference, parseReference } from './reference.ts';
+import { mismatch, Registry } from './registry.ts';
+import type { Store } from './store.ts';
+import type { Layer } from './unpack.ts';
+
+export interface PullOptions extends ConvertOptions {
+  /** Registry host to the URL that stands in for it: `{ "docker.io": "http://127.0.0.1:5000" }`. */
+  mirrors?: Record<string, string>;
+  /** Default: this machine's. */
+  platform?: Platform;
+  /** `missing` (default) asks the registry only for what is not in the store, `always` every time, `never` not at all. */
+  policy?: 'missing' | 'always' | 'never';
+  /** Default: what `docker login` left on this machine. */
+  findCredentials?: FindCredentials;
+  /** First wait before a second try, in ms; it doubles. */
+  retryDelay?: number;
+}
+
+/**
+ * Brings an image from its registry into the store, as a root file system that is ready to run. Any number of processes
+ * can do so at once. On a failure nothing half-made is left.
+ */
+export async function pullImage(reference: string, options: PullOptions): Promise<Image> {
+  const parsed = parseReference(reference);
+  const name = formatReference(parsed);
+  const { store, policy = 'missing', platform = findHostPlatform() } = options;
+  const platformName = formatPlatform(platform);
+  if (policy !== 'always') {
+    const image = store.findReference(name, platformName);
+    if (image) return image;
+    if (policy === 'never') {
+      throw new Failure('image/not-in-store', `${name} is not in ${store.folder}, and must not be pulled`, {
+        hint: 'Pull it first with `image pull`, or allow pulling.',
+      });
+    }
+  }
+  const controller = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal;
+  try {
+    const registry = new Registry(parsed, { ...options, signal });
+    const found = await fetchPlatformManifest(registry, parsed.digest ?? parsed.tag ?? 'latest', name, platform);
+    const image =
+      store.findImage(found.digest, name) ?? (await fetchImage(registry, found, name, { ...options, signal }));
+    store.saveReference(name, platformName, found.digest);
+    return image;
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw toDiskFailure(error, store.folder);
+  } finally {
+    // Downloads that go on after a failure of another one.
+    controller.abort();
+  }
+}
+
+interface FoundManifest {
+  manifest: Manifest;
+  digest: string;
+}
+
+async function fetchPlatformManifest(
+  registry: Registry,
+  wanted: string,
+  name: string,
+  platform: Platform,
+): Promise<FoundManifest> {
+  let at = wanted;
+  // An index may hold another one.
+  for (let depth = 0; depth < 3; depth++) {
+    const { bytes, digest, mediaType } = await registry.fetchManifest(at);
+    const parsed = parseManifest(bytes, name, mediaType);
+    if (parsed.kind === 'manifest') return { manifest: parsed, digest };
+    at = choosePlatform(parsed.manifests, platform, name).digest;
+  }
+  throw invalid(name, 'it is an index of indexes without end');
+}
+
+async function fetchImage(
+  registry: Registry,
+  { manifest, digest }: FoundManifest,
+  name: string,
+  options: PullOptions & { signal: AbortSignal },
+): Promise<Image> {
+  const { store, platform = findHostPlatform(), onProgress, signal } = options;
+  const configuration = await fetchConfiguration(registry, manifest.config, name);
+  checkPlatform(configuration, platform, name);
+  if (configuration.diffIds.length !== manifest.layers.length) {
+    throw invalid(name, `${manifest.layers.length} layers and ${configuration.diffIds.length} digests of them`);
+  }
+  const missing = manifest.layers.filter(layer => !store.hasBlob(layer.digest));
+  const sum = (layers: Descriptor[]) => layers.reduce((bytes, layer) => bytes + layer.size, 0);
+  // What is unpacked is seldom smaller than what travels.
+  checkSpace(store.folder, sum(missing) + sum(manifest.layers));
+
+  const total = sum(manifest.layers);
+  let done = 0;
+  const downloads = new Downloads(registry, store, signal, bytes => {
+    done += bytes;
+    onProgress?.({ what: `pulling ${name}`, done, total, unit: 'bytes' });
+  });
+  const layers = manifest.layers.map((layer, i): Layer => {
+    return { name: layer.digest, diffId: configuration.diffIds[i], open: () => downloads.open(layer) };
+  });
+  // The highest layer is unpacked first.
+  downloads.start([...manifest.layers].reverse());
+  const layerDigests = manifest.layers.map(layer => layer.digest);
+  try {
+    return await convertImage({ reference: name, digest, config: configuration.image, layers, layerDigests }, options);
+  } catch (error) {
+    // Layers that were kept from earlier may have been damaged on the disk since: the next try brings them anew.
+    if (isFailure(error, 'image/digest-mismatch') || isFailure(error, 'image/invalid-layer')) {
+      for (const each of layerDigests) store.removeBlob(each);
+    }
+    throw error;
+  }
+}
+
+async function fetchConfiguration(registry: Registry, config: Descriptor, name: string): Promise<Configuration> {
+  return registry.retry(`the configuration of ${name}`, async () => {
+    const response = await registry.openBlob(config, 0);
+    const bytes = await readBody(response, configLimit);
+    const found = digestOf(bytes);
+    if (found !== config.digest) throw mismatch(`the configuration of ${name}`, config.digest, found, registry.host);
+    return parseConfiguration(bytes, name);
+  });
+}
+
+/** An image without an index may be for another machine. */
+function checkPlatform({ os, image }: Configuration, wanted: Platform, name: string): void {
+  const isRight = os === wanted.os && [wanted.architecture, 'unknown'].includes(image.architecture);
+  if (isRight) return;
+  throw new Failure('image/no-platform', `${name} is for ${os}/${image.architecture}, not ${formatPlatform(wanted)}`, {
+    hint: 'Look for a tag that was built for this kind of machine.',
+  });
+}
+
+// Registries and proxies throttle those who open many connections.
+const parallel = 3;
+
+/** Layers on their way, a few at a time, in the order in which they will be needed. */
+class Downloads {
+  readonly #registry: Registry;
+  readonly #store: Store;
+  readonly #signal: AbortSignal;
+  readonly #onBytes: (bytes: number) => void;
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(registry: Registry, store: Store, signal: AbortSignal, onBytes: (bytes: number) => void) {
+    this.#registry = registry;
+    this.#store = store;
+    this.#signal = signal;
+    this.#onBytes = onBytes;
+  }
+
+  start(layers: readonly Descriptor[]): void {
+    const jobs: (() => Promise<void>)[] = [];
+    for (const layer of new Map(layers.map(each => [each.digest, each])).values()) {
+      const promise = new Promise<void>((resolve, reject) => {
+        jobs.push(() => this.#download(layer).then(resolve, reject));
+      });
+      // Whoever opens the layer gets the error; one that is never opened must not end the process.
+      promise.catch(() => {});
+      this.#running.set(layer.digest, promise);
+    }
+    const work = async () => {
+      for (let job = jobs.shift(); job; job = jobs.shift()) await job();
+    };
+    for (let i = 0; i < parallel; i++) void work();
+  }
+
+  async open(layer: Descriptor): Promise<Slice> {
+    await this.#running.get(layer.digest);
+    // Another process may have pruned it in the meantime.
+    if (!this.#store.hasBlob(layer.digest)) await this.#download(layer);
+    return { path: this.#store.blobPath(layer.digest), start: 0, length: layer.size };
+  }
+
+  #download(layer: Descriptor): Promise<void> {
+    return downloadBlob(this.#registry, layer, this.#store, this.#onBytes, this.#signal);
+  }
+}

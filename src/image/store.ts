@@ -1,0 +1,275 @@
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Failure } from '#base/failure.ts';
+import { parseDigest } from './digest.ts';
+import { toDiskFailure } from './disk-failure.ts';
+import type { Image, ImageConfig } from './image.ts';
+import { removeTree } from './remove-tree.ts';
+import { Temporaries } from './temporaries.ts';
+
+/** What is kept of an image beside its rootfs, in `image.json`. */
+export interface ImageRecord {
+  digest: string;
+  config: ImageConfig;
+  minimumKernel?: string;
+  /** Digests of its layers as they travel, lowest first; empty for images that came from no registry. */
+  layers: string[];
+  /** Bytes and number of the files in the rootfs. */
+  bytes: number;
+  entries: number;
+  /** What the rootfs lacks of the image, one line each. */
+  notices: string[];
+  /** ISO 8601. */
+  created: string;
+}
+
+/** A name of an image in the store. */
+export interface StoredReference {
+  reference: string;
+  platform: string;
+  digest: string;
+  /** ISO 8601: when it was last asked for at its source. */
+  time: string;
+}
+
+/** What an image takes, and its names; several images may share layers. */
+export interface StoredImage extends ImageRecord {
+  rootfs: string;
+  references: StoredReference[];
+  /** Bytes of its layers that are still kept for other images. */
+  layerBytes: number;
+}
+
+/** What `remove` and `prune` gave back. */
+export interface Freed {
+  images: string[];
+  layers: number;
+  bytes: number;
+}
+
+// A change in how rootfs are made begins a new folder.
+const format = 'v1';
+
+/** Opens the image store in `folder`, and makes it if need be. Throws a Failure where it can't be written. */
+export function openStore(folder: string): Store {
+  return new Store(resolve(folder));
+}
+
+/**
+ * Blobs by digest, root file systems by the digest of their image, and names of images as one small file each. All are
+ * made under a temporary name and published by rename, so any number of processes on any number of nodes can use it at
+ * once, without locks. Nothing in it names its own place: it can be moved.
+ */
+export class Store {
+  readonly folder: string;
+  readonly temporaries: Temporaries;
+  readonly #blobs: string;
+  readonly #images: string;
+  readonly #references: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    this.#blobs = join(folder, 'blobs', 'sha256');
+    this.#images = join(folder, 'rootfs', format);
+    this.#references = join(folder, 'references');
+    try {
+      for (const each of [this.#blobs, this.#images, this.#references]) mkdirSync(each, { recursive: true });
+      this.temporaries = new Temporaries(join(folder, 'temporary'));
+    } catch (error) {
+      throw toDiskFailure(error, folder);
+    }
+  }
+
+  /** Where the blob is or will be. */
+  blobPath(digest: string): string {
+    return join(this.#blobs, hexOf(digest));
+  }
+
+  /** True if the blob is complete here. */
+  hasBlob(digest: string): boolean {
+    return existsSync(this.blobPath(digest));
+  }
+
+  /** Publishes a file of this store's temporaries whose digest was checked. */
+  publishBlob(digest: string, temporary: string): void {
+    renameSync(temporary, this.blobPath(digest));
+  }
+
+  removeBlob(digest: string): void {
+    removeTree(this.blobPath(digest));
+  }
+
+  /** The image of this digest with the name it was asked by, if its rootfs is here. */
+  findImage(digest: string, reference: string): Image | undefined {
+    const record = this.#readRecord(hexOf(digest));
+    return record && this.#toImage(record, reference);
+  }
+
+  /** The image that a reference last meant, without asking anyone. */
+  findReference(reference: string, platform: string): Image | undefined {
+    const stored = readJson<StoredReference>(this.#referencePath(reference, platform));
+    return stored && this.findImage(stored.digest, reference);
+  }
+
+  /**
+   * Publishes `temporary`, a folder with `root/` inside, as the image's rootfs. If another process was faster, its
+   * rootfs is used and this one removed.
+   */
+  publishImage(record: ImageRecord, temporary: string, reference: string): Image {
+    writeFileSync(join(temporary, 'image.json'), `${JSON.stringify(record, undefined, 2)}\n`);
+    try {
+      renameSync(temporary, join(this.#images, hexOf(record.digest)));
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+      removeTree(temporary);
+    }
+    const image = this.findImage(record.digest, reference);
+    if (image) return image;
+    throw new Failure('image/store', `${join(this.#images, hexOf(record.digest))} holds no image`, {
+      hint: 'Remove it with `image prune`, then pull again.',
+    });
+  }
+
+  saveReference(reference: string, platform: string, digest: string): void {
+    const path = this.temporaries.make('reference');
+    const stored: StoredReference = { reference, platform, digest, time: new Date().toISOString() };
+    writeFileSync(path, `${JSON.stringify(stored)}\n`);
+    renameSync(path, this.#referencePath(reference, platform));
+  }
+
+  /** All images, with their names; those without a name come last. */
+  list(): StoredImage[] {
+    const references = this.#listReferences();
+    const images = readdirSync(this.#images).flatMap(hex => {
+      const record = this.#readRecord(hex);
+      if (!record) return [];
+      const names = references.filter(each => each.digest === record.digest);
+      const layerBytes = record.layers.reduce((sum, each) => sum + sizeOf(this.blobPath(each)), 0);
+      return [{ ...record, rootfs: this.#rootfsPath(record.digest), references: names, layerBytes }];
+    });
+    return images.sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
+  }
+
+  /** By reference, or by the first digits of the digest (`sha256:` or not). Undefined if there is none. */
+  find(name: string, platform?: string): StoredImage | undefined {
+    const digits = name.replace(/^sha256:/, '');
+    return this.list().find(
+      image =>
+        image.references.some(each => each.reference === name && (!platform || each.platform === platform)) ||
+        (/^[0-9a-f]{6,64}$/.test(digits) && image.digest.startsWith(`sha256:${digits}`)),
+    );
+  }
+
+  /** Removes an image, its names, and the layers that no other image has. */
+  remove(image: StoredImage): Freed {
+    for (const each of image.references) removeTree(this.#referencePath(each.reference, each.platform));
+    this.#removeRootfs(hexOf(image.digest));
+    const shared = new Set(this.list().flatMap(each => each.layers));
+    const freed: Freed = { images: [image.digest], layers: 0, bytes: image.bytes };
+    for (const layer of image.layers) if (!shared.has(layer)) this.#freeBlob(hexOf(layer), freed);
+    return freed;
+  }
+
+  /**
+   * Removes images that no name means any more, layers of no image, and what dead processes left. With `isAll` also the
+   * layers of images that are complete: they are only needed when another image shares them.
+   */
+  prune(isAll = false): Freed {
+    this.temporaries.clean();
+    const freed: Freed = { images: [], layers: 0, bytes: 0 };
+    const named = new Set(this.#listReferences().map(each => hexOf(each.digest)));
+    for (const hex of readdirSync(this.#images)) {
+      const record = this.#readRecord(hex);
+      if (record && named.has(hex)) continue;
+      this.#removeRootfs(hex);
+      freed.images.push(`sha256:${hex}`);
+      freed.bytes += record?.bytes ?? 0;
+    }
+    const needed = new Set(isAll ? [] : this.list().flatMap(each => each.layers.map(hexOf)));
+    for (const hex of readdirSync(this.#blobs)) if (!needed.has(hex)) this.#freeBlob(hex, freed);
+    for (const each of this.#listReferences()) {
+      if (!existsSync(this.#rootfsPath(each.digest))) removeTree(this.#referencePath(each.reference, each.platform));
+    }
+    return freed;
+  }
+
+  #freeBlob(hex: string, freed: Freed): void {
+    const path = join(this.#blobs, hex);
+    const bytes = sizeOf(path);
+    try {
+      unlinkSync(path);
+      freed.layers++;
+      freed.bytes += bytes;
+    } catch {
+      // Another process removed it.
+    }
+  }
+
+  /** It is gone from the store in one step; taking it apart may take a while. */
+  #removeRootfs(hex: string): void {
+    const path = this.temporaries.make('removed');
+    try {
+      renameSync(join(this.#images, hex), path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      throw toDiskFailure(error, this.folder);
+    }
+    removeTree(path);
+  }
+
+  #toImage(record: ImageRecord, reference: string): Image {
+    const { digest, config, minimumKernel } = record;
+    return { reference, digest, rootfs: this.#rootfsPath(digest), config, ...(minimumKernel && { minimumKernel }) };
+  }
+
+  #rootfsPath(digest: string): string {
+    return join(this.#images, hexOf(digest), 'root');
+  }
+
+  #readRecord(hex: string): ImageRecord | undefined {
+    return readJson<ImageRecord>(join(this.#images, hex, 'image.json'));
+  }
+
+  #referencePath(reference: string, platform: string): string {
+    const name = createHash('sha256').update(`${platform} ${reference}`).digest('hex');
+    return join(this.#references, `${name}.json`);
+  }
+
+  #listReferences(): StoredReference[] {
+    return readdirSync(this.#references).flatMap(name => readJson<StoredReference>(join(this.#references, name)) ?? []);
+  }
+}
+
+function hexOf(digest: string): string {
+  const hex = parseDigest(digest);
+  if (hex === undefined) throw new Error(`${digest} is no sha256 digest`);
+  return hex;
+}
+
+/** Undefined where there is no such file, or one that was cut off when a disk filled up. */
+function readJson<T>(path: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch {
+    return undefined;
+  }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function nameOf(image: StoredImage): string {
+  return image.references[0]?.reference ?? `~${image.digest}`;
+}

@@ -1,0 +1,178 @@
+import { Failure } from '#base/failure.ts';
+import { followLink, parseMemberPath, parseWhiteout } from './member-path.ts';
+import type { RootfsWriter } from './rootfs-writer.ts';
+import type { Member } from './tar-reader.ts';
+import type { Unpacker } from './unpack.ts';
+import { notices, type UnpackReport } from './unpack-report.ts';
+
+/**
+ * Unpacks layers from the bottom up, each over the ones below, as container engines do. Slower than from the top down:
+ * it is for the odd layers whose members mean something else depending on the layers below.
+ */
+export class UpwardUnpacker implements Unpacker {
+  readonly #writer: RootfsWriter;
+  readonly #report: UnpackReport;
+  readonly #maximumEntries: number;
+  /** All directories by path. */
+  readonly #directories = new Map<string, { mode: number; mtime: number }>([['', { mode: 0o755, mtime: 0 }]]);
+  /** Paths that the current layer has: its whiteouts spare them. */
+  readonly #fresh = new Set<string>();
+  readonly #fifos = new Map<string, number>();
+  #count = 0;
+
+  constructor(writer: RootfsWriter, report: UnpackReport, maximumEntries: number) {
+    this.#writer = writer;
+    this.#report = report;
+    this.#maximumEntries = maximumEntries;
+  }
+
+  beginLayer(): void {
+    this.#fresh.clear();
+  }
+
+  finishMembers(): Map<string, number> {
+    return this.#fifos;
+  }
+
+  finishDirectories(): void {
+    const deepestFirst = [...this.#directories].sort(([a], [b]) => (a < b ? 1 : -1));
+    for (const [path, attributes] of deepestFirst) this.#writer.finishDirectory(path, attributes);
+  }
+
+  begin(member: Member): boolean {
+    if (++this.#count > this.#maximumEntries) {
+      throw new Failure('image/too-large', `the image has more than ${this.#maximumEntries} files`);
+    }
+    const { parts, isOdd } = parseMemberPath(member.name);
+    if (isOdd) this.#report.add(notices.odd);
+    const whiteout = parseWhiteout(parts);
+    if (whiteout) {
+      if (whiteout.kind === 'opaque') this.#empty(whiteout.parts);
+      else if (whiteout.kind === 'removed') this.#whiteOut(whiteout.parts);
+      return false;
+    }
+    if (parts.length === 0) {
+      if (member.type === '5') this.#directories.set('', { mode: member.mode, mtime: member.mtime });
+      return false;
+    }
+    const parent = this.#enter(parts.slice(0, -1), true);
+    const path = [...(parent as string[]), parts[parts.length - 1]].join('/');
+    return member.type === '5' ? this.#placeDirectory(path, member) : this.#placeOther(path, member);
+  }
+
+  write(data: Buffer, at: number): void {
+    this.#writer.write(data, at);
+  }
+
+  end(): void {
+    this.#writer.closeFile();
+  }
+
+  #placeDirectory(path: string, member: Member): false {
+    if (member.mode & 0o6000) this.#report.add(notices.setId);
+    if (!this.#directories.has(path)) {
+      this.#remove(path);
+      this.#writer.makeDirectory(path);
+    }
+    this.#directories.set(path, { mode: member.mode, mtime: member.mtime });
+    this.#fresh.add(path);
+    return false;
+  }
+
+  #placeOther(path: string, member: Member): boolean {
+    const existing = member.type === '1' ? this.#findLinkTarget(path, member.link) : undefined;
+    if (existing === path) return false;
+    this.#remove(path);
+    this.#fresh.add(path);
+    if (existing !== undefined) {
+      const mode = this.#fifos.get(existing);
+      if (mode === undefined) this.#writer.link(path, existing);
+      else this.#fifos.set(path, mode);
+    } else if (member.type === '2') {
+      this.#writer.symlink(path, member.link);
+    } else if (member.type === '0') {
+      if (member.mode & 0o6000) this.#report.add(notices.setId);
+      this.#writer.openFile(path, member);
+      return true;
+    } else if (member.type === '6') {
+      this.#fifos.set(path, member.mode);
+    } else {
+      this.#report.add(member.type === '3' || member.type === '4' ? notices.device : notices.socket);
+    }
+    return false;
+  }
+
+  #findLinkTarget(path: string, link: string): string {
+    const { parts } = parseMemberPath(link);
+    const parent = this.#enter(parts.slice(0, -1), false);
+    const target = parent && [...parent, parts[parts.length - 1]].join('/');
+    const kind = target === undefined || this.#fifos.has(target) ? undefined : this.#writer.findKind(target);
+    if (target === undefined || kind === 'directory' || (kind === undefined && !this.#fifos.has(target))) {
+      throw invalid(`${path} is a hard link to ${link}, which is no file of the image`);
+    }
+    return target;
+  }
+
+  #whiteOut(parts: readonly string[]): void {
+    const parent = this.#enter(parts.slice(0, -1), false);
+    if (parent) this.#removeOlder([...parent, parts[parts.length - 1]].join('/'));
+  }
+
+  #empty(parts: readonly string[]): void {
+    const directory = this.#enter(parts, false)?.join('/');
+    if (directory === undefined) return;
+    for (const name of this.#writer.listDirectory(directory)) {
+      this.#removeOlder(directory === '' ? name : `${directory}/${name}`);
+    }
+    for (const path of this.#fifos.keys()) {
+      if (!this.#fresh.has(path) && path.startsWith(`${directory}/`)) this.#fifos.delete(path);
+    }
+  }
+
+  /** What came from lower layers at or below `path`. */
+  #removeOlder(path: string): void {
+    if (!this.#fresh.has(path)) this.#remove(path);
+    else if (this.#directories.has(path)) {
+      for (const name of this.#writer.listDirectory(path)) this.#removeOlder(`${path}/${name}`);
+    }
+  }
+
+  #remove(path: string): void {
+    this.#fifos.delete(path);
+    if (this.#directories.has(path)) {
+      for (const map of [this.#directories, this.#fifos]) {
+        for (const each of map.keys()) if (each === path || each.startsWith(`${path}/`)) map.delete(each);
+      }
+      for (const each of this.#fresh) if (each.startsWith(`${path}/`)) this.#fresh.delete(each);
+    }
+    this.#writer.remove(path);
+  }
+
+  /** The directory that `wanted` means, through symbolic links as chroot would; undefined if there is none. */
+  #enter(wanted: readonly string[], isMaking: boolean): string[] | undefined {
+    let parts = [...wanted];
+    let links = 0;
+    for (let depth = 1; depth <= parts.length; depth++) {
+      const path = parts.slice(0, depth).join('/');
+      if (isMaking) this.#fresh.add(path);
+      if (this.#directories.has(path)) continue;
+      const kind = this.#writer.findKind(path);
+      if (kind === 'symlink') {
+        if (++links > 40) throw invalid(`${wanted.join('/')} goes round in a circle of symbolic links`);
+        parts = [...followLink(parts.slice(0, depth - 1), this.#writer.readLink(path)), ...parts.slice(depth)];
+        depth = 0;
+      } else if (kind !== undefined) {
+        if (!isMaking) return undefined;
+        throw invalid(`${path} is used as a directory and is none`);
+      } else if (isMaking) {
+        this.#writer.makeDirectory(path);
+        this.#directories.set(path, { mode: 0o755, mtime: 0 });
+      } else return undefined;
+    }
+    return parts;
+  }
+}
+
+function invalid(reason: string): Failure {
+  return new Failure('image/invalid-layer', `a layer of the image is not usable: ${reason}`);
+}

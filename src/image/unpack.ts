@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, statfsSync } from 'node:fs';
+import { Failure } from '#base/failure.ts';
+import { decompress, type Slice } from './decompress.ts';
+import { toDiskFailure } from './disk-failure.ts';
+import { makeFifos, prepareRootfs } from './prepare-rootfs.ts';
+import { removeTree } from './remove-tree.ts';
+import { RootfsWriter } from './rootfs-writer.ts';
+import { type MemberSink, TarReader } from './tar-reader.ts';
+import { DownwardUnpacker, NeedsLowerLayers } from './unpack-down.ts';
+import { UnpackReport } from './unpack-report.ts';
+import { UpwardUnpacker } from './unpack-up.ts';
+
+/** One layer, on its way or already here. */
+export interface Layer {
+  /** Of the compressed layer, for messages. */
+  name: string;
+  /** Digest that the uncompressed layer must have; undefined where nobody says. */
+  diffId?: string;
+  /** Resolves when the layer is on this disk and its digest was checked. */
+  open(): Promise<Slice>;
+}
+
+/** A way to put layers over each other. */
+export interface Unpacker extends MemberSink {
+  /** Layers are numbered from the lowest, 0. */
+  beginLayer(layer: number): void;
+  /** All layers were read. Returns the FIFOs that are still to be made: path and mode. */
+  finishMembers(): Map<string, number>;
+  /** Gives directories their modes and times, the last thing to be done. */
+  finishDirectories(): void;
+}
+
+export interface UnpackOptions {
+  /** Digest of the image, for the marker file. */
+  digest: string;
+  signal?: AbortSignal;
+  /** Called with the bytes of uncompressed layers so far. */
+  onBytes?(bytes: number): void;
+  limits?: Partial<UnpackLimits>;
+}
+
+/** Where a hostile archive is stopped. */
+export interface UnpackLimits {
+  entries: number;
+  /** A layer may be this many bytes, or `ratio` times its compressed size, whichever is more. */
+  bytes: number;
+  ratio: number;
+  /** Bytes that stay free on the file system. */
+  reserve: number;
+}
+
+export interface Unpacked {
+  /** Of all files. */
+  bytes: number;
+  entries: number;
+  /** What the rootfs lacks, one line each. */
+  notices: string[];
+}
+
+const defaultLimits: UnpackLimits = { entries: 4_000_000, bytes: 16 * 2 ** 30, ratio: 100, reserve: 64 * 2 ** 20 };
+
+/**
+ * Makes the root file system of `layers` (lowest first) in `folder`, which must not exist. Nothing is written outside
+ * of it, whatever the layers hold. On a failure what is half-made stays, for the caller to remove.
+ */
+export async function unpackLayers(
+  layers: readonly Layer[],
+  folder: string,
+  options: UnpackOptions,
+): Promise<Unpacked> {
+  const limits = { ...defaultLimits, ...options.limits };
+  const report = new UnpackReport();
+  try {
+    try {
+      return await unpack('down', layers, folder, options, limits, report);
+    } catch (error) {
+      if (!(error instanceof NeedsLowerLayers)) throw error;
+      removeTree(folder);
+      report.clear();
+      return await unpack('up', layers, folder, options, limits, report);
+    }
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw toDiskFailure(error, folder);
+  }
+}
+
+async function unpack(
+  direction: 'down' | 'up',
+  layers: readonly Layer[],
+  folder: string,
+  options: UnpackOptions,
+  limits: UnpackLimits,
+  report: UnpackReport,
+): Promise<Unpacked> {
+  mkdirSync(folder, { mode: 0o700 });
+  const writer = new RootfsWriter(folder);
+  const unpacker: Unpacker =
+    direction === 'down'
+      ? new DownwardUnpacker(writer, report, limits.entries)
+      : new UpwardUnpacker(writer, report, limits.entries);
+  const order = layers.map((_, i) => (direction === 'down' ? layers.length - 1 - i : i));
+  const counter = new ByteCounter(folder, writer, limits, options);
+  try {
+    for (const index of order) {
+      const layer = layers[index] as Layer;
+      const slice = await layer.open();
+      unpacker.beginLayer(index);
+      counter.beginLayer(slice.length);
+      await readLayer(layer, slice, unpacker, counter, options.signal);
+    }
+    const fifos = unpacker.finishMembers();
+    makeFifos(writer, fifos, report);
+    prepareRootfs(writer, options.digest);
+    unpacker.finishDirectories();
+  } finally {
+    writer.abandon();
+  }
+  return { bytes: writer.bytes, entries: writer.entries, notices: report.lines };
+}
+
+async function readLayer(
+  layer: Layer,
+  slice: Slice,
+  sink: MemberSink,
+  counter: ByteCounter,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const hash = createHash('sha256');
+  const reader = new TarReader(sink);
+  for await (const chunk of decompress(slice, signal)) {
+    counter.add(chunk.length);
+    if (layer.diffId) hash.update(chunk);
+    reader.push(chunk);
+    signal?.throwIfAborted();
+  }
+  reader.finish();
+  const found = `sha256:${hash.digest('hex')}`;
+  if (layer.diffId && found !== layer.diffId) {
+    throw new Failure(
+      'image/digest-mismatch',
+      `the unpacked layer ${layer.name} has the digest ${found}, not ${layer.diffId}`,
+      {
+        hint: 'The image was damaged or changed where it is kept. Pull it again, or have it pushed again.',
+      },
+    );
+  }
+}
+
+/** Counts what comes out of the layers, and stops a zip bomb before the disk is full. */
+class ByteCounter {
+  readonly #folder: string;
+  readonly #writer: RootfsWriter;
+  readonly #limits: UnpackLimits;
+  readonly #options: UnpackOptions;
+  #all = 0;
+  #layer = 0;
+  #allowed = 0;
+  #checkAt = 0;
+
+  constructor(folder: string, writer: RootfsWriter, limits: UnpackLimits, options: UnpackOptions) {
+    this.#folder = folder;
+    this.#writer = writer;
+    this.#limits = limits;
+    this.#options = options;
+  }
+
+  beginLayer(compressed: number): void {
+    this.#layer = 0;
+    this.#allowed = Math.max(this.#limits.bytes, this.#limits.ratio * compressed);
+  }
+
+  add(bytes: number): void {
+    this.#all += bytes;
+    this.#layer += bytes;
+    if (this.#layer > this.#allowed) {
+      throw new Failure('image/too-large', `a layer unpacks to more than ${Math.round(this.#allowed / 2 ** 30)} GiB`, {
+        hint: 'Such a layer is made to fill disks. If it is honest, push it in several layers.',
+      });
+    }
+    this.#options.onBytes?.(this.#all);
+    if (this.#writer.bytes < this.#checkAt) return;
+    this.#checkAt = this.#writer.bytes + 256 * 2 ** 20;
+    const { bavail, bsize } = statfsSync(this.#folder);
+    if (bavail * bsize < this.#limits.reserve) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  }
+}
