@@ -41,9 +41,10 @@ class FieldChecker {
       if (!fieldRule || !hasFeature(this.#version, fieldRule.since)) this.#reportUnknown(field, entry, name, fieldRule);
       else this.#checkField(entry.value, field, fieldRule);
     }
-    for (const [field, fieldRule] of Object.entries(rule.fields)) {
+    for (const field of requiredFieldsOf(rule)) {
       // The name of an element may stand before it, as the key of a map.
-      if (!fieldRule.required || field === own || node.entries.has(field)) continue;
+      if (field === own || node.entries.has(field)) continue;
+      const fieldRule = rule.fields[field] as FieldRule;
       if (field === 'type' && this.#version === 'v1.0' && name.endsWith('Parameter')) continue;
       const message = `${article(name)} needs the field ${field}: ${formatShapes(shapesOf(fieldRule, this.#version))}.`;
       this.#report(headOf(node), 'cwl/missing-field', message);
@@ -214,6 +215,16 @@ class FieldChecker {
     this.problems.push(problemAt(span, code, message, severity));
   }
 }
+
+function requiredFieldsOf(rule: RecordRule): string[] {
+  let names = requiredFields.get(rule);
+  if (!names) {
+    names = Object.entries(rule.fields).flatMap(([name, field]) => (field.required ? [name] : []));
+    requiredFields.set(rule, names);
+  }
+  return names;
+}
+const requiredFields = new WeakMap<RecordRule, string[]>();
 
 /** Where the lack of something in a map is told: its first key. */
 function headOf(node: Node): Entry['key'] {

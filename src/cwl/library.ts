@@ -179,13 +179,10 @@ function findReferences(root: Node, found: (reference: Reference) => void): void
   for (let node = queue.pop(); node; node = queue.pop()) {
     if (node.kind === 'list') queue.push(...node.items);
     if (node.kind !== 'map') continue;
-    for (const [name, entry] of node.entries) {
-      const { value } = entry;
-      if (value.kind !== 'scalar') {
-        queue.push(value);
-        continue;
-      }
-      if (typeof value.value !== 'string') continue;
+    for (const [name, { value }] of node.entries) {
+      if (value.kind !== 'scalar') queue.push(value);
+      // Asked of every field of every document: the quick answer first.
+      if (value.kind !== 'scalar' || (name !== 'run' && name[0] !== '$') || typeof value.value !== 'string') continue;
       const kind = kindOfReference(name, node);
       if (kind) found({ kind, uri: resolveUri(node.source.base, value.value) });
     }

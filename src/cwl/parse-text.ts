@@ -1,5 +1,6 @@
 import type { Problem } from '#base/problem.ts';
 import { fieldOf, type Node, problemAt, type Source, textOf } from './node.ts';
+import { parseQuickly } from './quick-yaml.ts';
 import { resolveUri } from './uri.ts';
 
 /** One text as a tree; without a root where it is empty or beyond the limits. */
@@ -19,12 +20,18 @@ export async function parseText(uri: string, text: string): Promise<ParsedText> 
     const message = `The document has ${text.length} characters; more than ${sizeLimit} are not read.`;
     return { source, problems: [problemAt({ source, start: 0, end: 0 }, 'cwl/too-large', message)] };
   }
-  // Loaded only where the quick reader gives up: it takes longer to load than most documents take to read.
-  const { parseYaml } = await import('./yaml-text.ts');
-  const { root, problems } = parseYaml(source);
+  const { root, problems } = await parseTree(source);
   if (!root) return { source, problems };
   readContext(source, root);
   return { source, root, problems };
+}
+
+async function parseTree(source: Source): Promise<{ root?: Node; problems: Problem[] }> {
+  const root = parseQuickly(source);
+  if (root) return { root, problems: [] };
+  // Loaded only where it is needed: that takes longer than most documents take to read.
+  const { parseYaml } = await import('./yaml-text.ts');
+  return parseYaml(source);
 }
 
 /** `$base` and `$namespaces` (Schema Salad §Document context). */

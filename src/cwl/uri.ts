@@ -7,7 +7,7 @@ export function isAbsoluteUri(reference: string): boolean {
 
 /** `reference` against `base` (RFC 3986 §5.2); spaces are encoded, nothing else is changed. */
 export function resolveUri(base: string, reference: string): string {
-  const encoded = reference.replaceAll(' ', '%20');
+  const encoded = reference.includes(' ') ? reference.replaceAll(' ', '%20') : reference;
   if (isAbsoluteUri(encoded)) return encoded;
   const [baseDocument] = splitFragment(base);
   if (encoded === '') return baseDocument;
