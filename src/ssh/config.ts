@@ -146,7 +146,7 @@ class Evaluation {
 }
 
 /** Files that fit a path whose components may hold `*` and `?`, sorted as glob(7) does. */
-function findFiles(pattern: string, around: Surroundings): string[] {
+export function findFiles(pattern: string, around: Surroundings): string[] {
   if (!/[*?]/.test(pattern)) return [pattern];
   let folders = [''];
   const components = pattern.split(/[\\/]/);

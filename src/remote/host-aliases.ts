@@ -1,0 +1,2 @@
+/** Hosts that the user's ssh configuration names. */
+export { listAliases as listHostAliases } from '#ssh/host-aliases.ts';
