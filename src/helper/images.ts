@@ -1,11 +1,50 @@
 import { Failure } from '#base/failure.ts';
+import { toLocalPath } from '#cwl/uri.ts';
 import type { ImageSource } from '#runner/options.ts';
 
-/** The images that DockerRequirements name, from the store or its registries. */
-export function openImageSource(options: { store: string; mirrors: Record<string, string> }): ImageSource {
+export interface ImageSourceOptions {
+  /** Folder of the image store. */
+  store: string;
+  /** Registry host to the URL that stands in for it. */
+  mirrors: Record<string, string>;
+}
+
+/**
+ * The images that DockerRequirements name: from the store, or else from where the requirement says (CWL v1.2,
+ * DockerRequirement). The image room is loaded with the first one.
+ */
+export function openImageSource({ store: folder, mirrors }: ImageSourceOptions): ImageSource {
   return {
-    resolve: async requirement => {
-      throw new Failure('image/none', `${requirement.dockerPull} is not in ${options.store}`);
+    async resolve(requirement, signal, onProgress) {
+      const { openStore } = await import('#image/store.ts');
+      const options = { store: openStore(folder), signal, onProgress };
+      const { dockerPull, dockerLoad, dockerImport, dockerFile, dockerImageId } = requirement;
+      if (dockerPull !== undefined) {
+        const { pullImage } = await import('#image/pull.ts');
+        return pullImage(dockerPull, { ...options, mirrors });
+      }
+      if (dockerLoad !== undefined) {
+        const { loadImage } = await import('#image/load.ts');
+        return loadImage(toPlace(dockerLoad), { ...options, reference: dockerImageId });
+      }
+      if (dockerImport !== undefined) {
+        const { importImage } = await import('#image/import.ts');
+        return importImage(toPlace(dockerImport), { ...options, reference: dockerImageId });
+      }
+      if (dockerImageId !== undefined && dockerFile === undefined) {
+        const { pullImage } = await import('#image/pull.ts');
+        return pullImage(dockerImageId, { ...options, mirrors });
+      }
+      const { uri, range } = requirement.place;
+      const line = `${toLocalPath(uri) ?? uri}:${range.start.line + 1}`;
+      if (dockerFile === undefined) throw new Failure('image/no-source', `${line}: DockerRequirement names no image`);
+      throw new Failure('runner/unsupported', `${line}: an image can't be built from dockerFile yet`, {
+        hint: 'Build it elsewhere, and name it with dockerPull or dockerLoad.',
+      });
     },
   };
+}
+
+function toPlace(reference: string): string {
+  return toLocalPath(reference) ?? reference;
 }

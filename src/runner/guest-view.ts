@@ -22,15 +22,14 @@ export class GuestView {
   readonly #outdir: string;
 
   /**
-   * `isHost`: the task saw the host's own root. `outdir` and `inputs`: the places, as the task saw them, that a link may
-   * lead to.
+   * `isHost`: the task saw the host's own root. `outdir` (a path without links) and `inputs`: the places, as the task
+   * saw them, that a link may lead to.
    */
   constructor(mounts: readonly Mount[], options: { isHost: boolean; outdir: string; inputs: readonly string[] }) {
-    const roots = [options.outdir, ...options.inputs];
-    this.#outdir = options.isHost ? toRealPath(options.outdir) : options.outdir;
+    this.#outdir = options.outdir;
     this.#mounts = new Map(mounts.map(mount => [mount.guest, mount.host]));
     this.#isHost = options.isHost;
-    this.#roots = options.isHost ? roots.flatMap(root => [root, toRealPath(root)]) : roots;
+    this.#roots = [options.outdir, ...options.inputs];
   }
 
   /**
@@ -38,8 +37,9 @@ export class GuestView {
    * where a link leaves the output directory and the inputs (CWL v1.2, CommandOutputBinding.glob).
    */
   resolve(path: string): Found | undefined {
-    let current = '/';
-    let rest = split(path);
+    const isOwn = isInside(path, this.#outdir);
+    let current = isOwn ? this.#outdir : '/';
+    let rest = split(isOwn ? path.slice(this.#outdir.length) : path);
     for (let links = 0; rest.length > 0; ) {
       const part = rest.shift() as string;
       const next = posix.join(current, part);
@@ -53,7 +53,7 @@ export class GuestView {
       rest = [...split(link), ...rest];
     }
     const host = this.#toHost(current);
-    if (!this.#roots.some(root => isInside(current, root))) {
+    if (!this.#isAllowed(current)) {
       throw new Failure('runner/illegal-link', `${path} leads to ${current}, which is neither an output nor an input`, {
         hint: 'Let the tool copy what it wants to give as output into its working directory.',
       });
@@ -75,6 +75,12 @@ export class GuestView {
     return (
       isInside(guest, this.#outdir) && ![...this.#mounts.keys()].some(at => at !== this.#outdir && isInside(guest, at))
     );
+  }
+
+  /** On the host, inputs may have been named by a path with links in it. */
+  #isAllowed(path: string): boolean {
+    if (this.#roots.some(root => isInside(path, root))) return true;
+    return this.#isHost && this.#roots.some(root => isInside(path, toRealPath(root)));
   }
 
   #toHost(guest: string): string | undefined {

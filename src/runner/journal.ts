@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import type { RunEvent } from './events.ts';
 
+/** Milliseconds within which the end of a task reaches the disk, so that it outlives the machine. */
+const syncDelay = 200;
+
 export type TaskEvent = Extract<RunEvent, { type: 'task' }>;
 
 /**
@@ -11,8 +14,8 @@ export type TaskEvent = Extract<RunEvent, { type: 'task' }>;
  */
 export class Journal {
   readonly #descriptor: number;
-  #isSyncing = false;
-  #isDirty = false;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(folder: string) {
     const path = toJournalPath(folder);
@@ -33,6 +36,8 @@ export class Journal {
 
   /** Waits for the disk. */
   close(): void {
+    clearTimeout(this.#timer);
+    this.#isClosed = true;
     fdatasyncSync(this.#descriptor);
     closeSync(this.#descriptor);
   }
@@ -45,17 +50,13 @@ export class Journal {
     }
   }
 
+  /** A disk that is asked to sync holds up all else that is written to it: so not more often than now and then. */
   #sync(): void {
-    if (this.#isSyncing) {
-      this.#isDirty = true;
-      return;
-    }
-    this.#isSyncing = true;
-    this.#isDirty = false;
-    fdatasync(this.#descriptor, () => {
-      this.#isSyncing = false;
-      if (this.#isDirty) this.#sync();
-    });
+    if (this.#timer) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (!this.#isClosed) fdatasync(this.#descriptor, () => {});
+    }, syncDelay).unref();
   }
 }
 

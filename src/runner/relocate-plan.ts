@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { mapPaths, type PathValue, splitName } from '#cwl/file-value.ts';
 import type { Value } from '#cwl/model.ts';
 import { pathToReference } from '#cwl/uri.ts';
@@ -37,15 +37,22 @@ class Planner {
   /** Target to source, undefined for literals. */
   readonly #taken = new Map<string, string | undefined>();
 
+  /** The number that a name was last given, by its target; and that of each file, by target and source. */
+  readonly #numbers = new Map<string, number>();
+
   constructor(runFolder: string) {
     this.#runFolder = runFolder;
   }
 
   place(value: PathValue, folder: string): PathValue {
     const group = [value, ...(value.class === 'File' ? (value.secondaryFiles ?? []) : [])];
-    for (let number = 1; ; number++) {
+    const wanted = join(folder, value.basename ?? '');
+    const own = `${wanted}\0${toHostPath(value) ?? ''}`;
+    for (let number = this.#numbers.get(own) ?? this.#numbers.get(wanted) ?? 1; ; number++) {
       const names = group.map(each => rename(each, value, number));
       if (!group.every((each, i) => this.#isFree(join(folder, names[i]!), each))) continue;
+      this.#numbers.set(own, number);
+      if (number > (this.#numbers.get(wanted) ?? 1)) this.#numbers.set(wanted, number);
       const [first, ...rest] = group.map((each, i) => this.#put(each, folder, names[i]!));
       return first!.class === 'File' && rest.length > 0 ? { ...first!, secondaryFiles: rest } : first!;
     }
@@ -62,11 +69,15 @@ class Planner {
     });
     const order = (action: Action) =>
       action.kind === 'folder' || action.kind === 'write' ? 0 : action.kind === 'copy' ? 1 : 2;
-    const isInner = (action: Action) =>
-      action.kind === 'move' && [...moved].some(other => other !== action.source && isInside(action.source, other));
+    const isInner = (action: Action) => action.kind === 'move' && this.#hasParent(action.source, moved);
     return actions
       .map(action => (isInner(action) ? ({ ...action, kind: 'copy' } as Action) : action))
       .sort((a, b) => order(a) - order(b));
+  }
+
+  #hasParent(path: string, folders: ReadonlySet<string>): boolean {
+    for (let at = dirname(path); isInside(at, this.#runFolder); at = dirname(at)) if (folders.has(at)) return true;
+    return false;
   }
 
   #isFree(target: string, value: PathValue): boolean {

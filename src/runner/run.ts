@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Failure, formatFailure } from '#base/failure.ts';
@@ -24,8 +24,9 @@ import { TaskFailure } from './task.ts';
  * finished is not run again. Failures of the user's work are the outcome; a Failure is thrown only where the run's own
  * folder can't be used.
  */
-export async function runInFolder(options: RunOptions): Promise<RunOutcome> {
-  mkdirSync(join(options.folder, 'tasks'), { recursive: true });
+export async function runInFolder(given: RunOptions): Promise<RunOutcome> {
+  mkdirSync(join(given.folder, 'tasks'), { recursive: true });
+  const options = { ...given, folder: realpathSync(given.folder) };
   const events = readJournal(options.folder);
   const journal = new Journal(options.folder);
   const record = (event: RunEvent) => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The files of one task, below `tasks/` of its run. */
@@ -8,7 +8,7 @@ export interface TaskFolder {
   work: string;
   /** `$TMPDIR` and `/tmp`. */
   temporary: string;
-  /** For the engine's own use. */
+  /** For the engine's own use; there is none on the bare host. */
   engine: string;
   stdout: string;
   stderr: string;
@@ -16,7 +16,7 @@ export interface TaskFolder {
 }
 
 /** Makes the folder of a task; what an attempt before left there is removed. */
-export function makeTaskFolder(runFolder: string, task: string): TaskFolder {
+export function makeTaskFolder(runFolder: string, task: string, options: { needsEngine: boolean }): TaskFolder {
   const path = join(runFolder, 'tasks', toFolderName(task));
   const folder: TaskFolder = {
     path,
@@ -34,13 +34,16 @@ export function makeTaskFolder(runFolder: string, task: string): TaskFolder {
     rmSync(path, { recursive: true, force: true });
     mkdirSync(path);
   }
-  for (const each of [folder.work, folder.temporary, folder.engine]) mkdirSync(each);
+  mkdirSync(folder.work);
+  mkdirSync(folder.temporary);
+  if (options.needsEngine) mkdirSync(folder.engine);
   return folder;
 }
 
 /** Removes what a task that ended well left in its temporary directories. */
 export function emptyTemporary(folder: TaskFolder): void {
   for (const each of [folder.temporary, folder.engine]) {
+    if (each === folder.engine && !existsSync(each)) continue;
     for (const name of readdirSync(each)) rmSync(join(each, name), { recursive: true, force: true });
   }
 }

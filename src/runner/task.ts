@@ -120,7 +120,7 @@ class Task {
     this.#scope = scope;
     this.#container = container;
     this.#listing = listing;
-    this.#folder = makeTaskFolder(run.options.folder, scope.task);
+    this.#folder = makeTaskFolder(run.options.folder, scope.task, { needsEngine: container !== undefined });
     const { path, work, temporary } = this.#folder;
     const isSandboxed = container !== undefined;
     this.paths = {
