@@ -39,6 +39,14 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./command-graph.ts')).graph,
   },
   {
+    name: 'image',
+    usage:
+      'pull REFERENCE... | load ARCHIVE... | import TAR... | list | inspect IMAGE... | remove IMAGE... | prune [--all]\n' +
+      '           [--image-store DIR] [--mirror HOST=URL]... [--platform OS/ARCH[/VARIANT]] [--name NAME] [--json]',
+    summary: 'images as root file systems: bring them into the store, look at them, give the space back',
+    load: async () => (await import('./command-image.ts')).image,
+  },
+  {
     name: 'runs',
     usage: 'list | show RUN... | cancel RUN... | resume RUN... | remove RUN...   [--json]',
     summary: 'runs that live by themselves: look at them, end them, go on with them',

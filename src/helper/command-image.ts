@@ -1,0 +1,173 @@
+import { resolve } from 'node:path';
+import { Failure } from '#base/failure.ts';
+import type { Log } from '#base/log.ts';
+import type { ConvertOptions } from '#image/convert.ts';
+import type { Image } from '#image/image.ts';
+import type { Platform } from '#image/platform.ts';
+import type { Freed, Store, StoredImage } from '#image/store.ts';
+import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
+import { findHome } from './home.ts';
+import { type ImageArguments, parseImageArguments } from './image-options.ts';
+import { makeProgressPrinter } from './progress-line.ts';
+import { formatTable } from './table.ts';
+
+/**
+ * `image pull|load|import|list|inspect|remove|prune`: the images of a store. The room behind it is loaded when it is
+ * needed.
+ */
+export const image: HelperCommand = async invocation => {
+  const [name = '', ...rest] = invocation.args;
+  const action = actions[name];
+  if (!action)
+    throw usageFailure(`image has no ${name || 'empty command'}`, `It has ${Object.keys(actions).join(', ')}.`);
+  const options = parseImageArguments(name, rest);
+  const { openStore } = await import('#image/store.ts');
+  const store = openStore(options.imageStore ?? findHome().images);
+  return action({ options, store, invocation });
+};
+
+interface Call {
+  options: ImageArguments;
+  store: Store;
+  invocation: Invocation;
+}
+
+const actions: Record<string, (call: Call) => Promise<number>> = {
+  pull,
+  load,
+  import: importRootfs,
+  list,
+  inspect,
+  remove,
+  prune,
+};
+
+async function pull(call: Call): Promise<number> {
+  const { pullImage } = await import('#image/pull.ts');
+  const { mirrors } = call.options;
+  const platform = await readPlatform(call);
+  return makeImages(call, (name, context) => pullImage(name, { ...context, mirrors, platform, policy: 'always' }));
+}
+
+async function load(call: Call): Promise<number> {
+  const { loadImage } = await import('#image/load.ts');
+  const platform = await readPlatform(call);
+  const reference = call.options.name;
+  return makeImages(call, (path, context) => loadImage(toPlace(path), { ...context, platform, reference }));
+}
+
+async function importRootfs(call: Call): Promise<number> {
+  const { importImage } = await import('#image/import.ts');
+  const reference = call.options.name;
+  return makeImages(call, (path, context) => importImage(toPlace(path), { ...context, reference }));
+}
+
+/** One image after the other; the first that fails ends it. */
+async function makeImages(
+  { options, store, invocation }: Call,
+  make: (name: string, context: ConvertOptions) => Promise<Image>,
+): Promise<number> {
+  if (options.names.length === 0) throw usageFailure('image: which one?');
+  const printer = makeProgressPrinter(invocation.stderr);
+  const say = (text: string) => {
+    printer.end();
+    invocation.stderr(`${text}\n`);
+  };
+  const log: Log = { debug() {}, info: say, warn: say };
+  const images: Image[] = [];
+  for (const name of options.names) {
+    try {
+      images.push(await make(name, { store, log, signal: invocation.signal, onProgress: printer.show }));
+    } catch (error) {
+      if (invocation.signal.aborted) throw new Failure('image/interrupted', 'interrupted: nothing half-made was left');
+      throw error;
+    } finally {
+      printer.end();
+    }
+  }
+  if (options.isJson) invocation.stdout(toJson(images));
+  else for (const made of images) invocation.stdout(`${made.reference} ${made.digest}\n${made.rootfs}\n`);
+  return 0;
+}
+
+async function list({ options, store, invocation }: Call): Promise<number> {
+  const images = store.list();
+  if (options.isJson) {
+    invocation.stdout(toJson(images));
+    return 0;
+  }
+  const { formatBytes } = await import('#image/disk-failure.ts');
+  const rows = images.map(each => [
+    each.references.map(reference => reference.reference).join(' ') || '(no name)',
+    each.digest.slice('sha256:'.length, 'sha256:'.length + 12),
+    formatBytes(each.bytes),
+    formatBytes(each.layerBytes),
+    `${each.entries}`,
+    each.created.slice(0, 16).replace('T', ' '),
+  ]);
+  invocation.stdout(formatTable([['IMAGE', 'DIGEST', 'SIZE', 'LAYERS', 'FILES', 'MADE'], ...rows]));
+  return 0;
+}
+
+async function inspect({ options, store, invocation }: Call): Promise<number> {
+  const found = await findAll(store, options.names);
+  invocation.stdout(toJson(found));
+  return 0;
+}
+
+async function remove({ options, store, invocation }: Call): Promise<number> {
+  const found = await findAll(store, options.names);
+  for (const each of found) await report(store.remove(each), options, invocation);
+  return 0;
+}
+
+async function prune({ options, store, invocation }: Call): Promise<number> {
+  await report(store.prune(options.isAll), options, invocation);
+  return 0;
+}
+
+async function report(freed: Freed, options: ImageArguments, invocation: Invocation): Promise<void> {
+  if (options.isJson) {
+    invocation.stdout(toJson(freed));
+    return;
+  }
+  const { formatBytes } = await import('#image/disk-failure.ts');
+  for (const digest of freed.images) invocation.stdout(`removed ${digest}\n`);
+  invocation.stdout(
+    `${freed.images.length} images and ${freed.layers} layers removed, ${formatBytes(freed.bytes)} freed\n`,
+  );
+}
+
+async function findAll(store: Store, names: readonly string[]): Promise<StoredImage[]> {
+  if (names.length === 0) throw usageFailure('image: which one?');
+  const { formatReference, parseReference } = await import('#image/reference.ts');
+  return names.map(name => {
+    const found = store.find(name) ?? store.find(spellOut(name));
+    if (found) return found;
+    throw new Failure('image/not-in-store', `${name} is not in ${store.folder}`, {
+      hint: '`image list` shows what is.',
+    });
+  });
+
+  function spellOut(name: string): string {
+    try {
+      return formatReference(parseReference(name));
+    } catch {
+      return toPlace(name);
+    }
+  }
+}
+
+async function readPlatform({ options }: Call): Promise<Platform | undefined> {
+  if (options.platform === undefined) return undefined;
+  const { parsePlatform } = await import('#image/platform.ts');
+  return parsePlatform(options.platform);
+}
+
+function toPlace(path: string): string {
+  return /^https?:\/\//.test(path) ? path : resolve(path);
+}
+
+function toJson(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}

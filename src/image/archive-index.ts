@@ -1,0 +1,71 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { Failure } from '#base/failure.ts';
+import type { Slice } from './decompress.ts';
+import { followLink, parseMemberPath } from './member-path.ts';
+import { parseHeader, parsePax, parsePaxNumber, textOf } from './tar-header.ts';
+
+/** Where the files of an uncompressed tar lie in it, so that its layers can be read in any order without unpacking it. */
+export class ArchiveIndex {
+  readonly #path: string;
+  readonly #files = new Map<string, Slice>();
+  readonly #links = new Map<string, string>();
+
+  constructor(path: string) {
+    this.#path = path;
+    const file = openSync(path, 'r');
+    try {
+      this.#scan(file);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** A file by name, through the links that `docker save` makes where images share layers. */
+  find(name: string): Slice | undefined {
+    let at = parseMemberPath(name).parts.join('/');
+    for (let links = 0; links < 40; links++) {
+      const slice = this.#files.get(at);
+      if (slice) return slice;
+      const target = this.#links.get(at);
+      if (target === undefined) return undefined;
+      at = target;
+    }
+    return undefined;
+  }
+
+  #scan(file: number): void {
+    const block = Buffer.alloc(512);
+    let pax = new Map<string, string>();
+    let longName: string | undefined;
+    for (let at = 0; readSync(file, block, 0, 512, at) === 512; ) {
+      const header = parseHeader(block);
+      if (!header) return;
+      const size = parsePaxNumber(pax.get('size')) ?? header.size;
+      const data = at + 512;
+      at = data + Math.ceil(size / 512) * 512;
+      if (header.type === 'x' || header.type === 'L') {
+        const bytes = Buffer.alloc(Math.min(size, 1 << 20));
+        readSync(file, bytes, 0, bytes.length, data);
+        if (header.type === 'x') pax = parsePax(bytes);
+        else longName = textOf(bytes);
+        continue;
+      }
+      this.#add(pax.get('path') ?? longName ?? header.name, header.type, pax.get('linkpath') ?? header.link, {
+        path: this.#path,
+        start: data,
+        length: size,
+      });
+      pax = new Map();
+      longName = undefined;
+      if (this.#files.size > 100_000) throw new Failure('image/invalid-archive', `${this.#path} holds too many files`);
+    }
+  }
+
+  #add(name: string, type: string, link: string, slice: Slice): void {
+    const { parts } = parseMemberPath(name);
+    const path = parts.join('/');
+    if (type === '0') this.#files.set(path, slice);
+    else if (type === '2') this.#links.set(path, followLink(parts.slice(0, -1), link).join('/'));
+    else if (type === '1') this.#links.set(path, parseMemberPath(link).parts.join('/'));
+  }
+}

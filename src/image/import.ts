@@ -1,0 +1,34 @@
+import { fetchArchive, hashSlice, statArchive } from './archive.ts';
+import { type ConvertOptions, convertImage } from './convert.ts';
+import type { Image } from './image.ts';
+import { findHostPlatform, formatPlatform } from './platform.ts';
+
+export interface ImportOptions extends ConvertOptions {
+  /** Its name in the store; default the place it came from. */
+  reference?: string;
+}
+
+const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * Brings the tar of a root file system (`docker export`, or made by hand) into the store: plain, gzip, zstd, xz or
+ * bzip2; a path or a URL. Such an image has no configuration but a PATH.
+ */
+export async function importImage(place: string, options: ImportOptions): Promise<Image> {
+  const { store, signal, reference = place } = options;
+  const file = await fetchArchive(place, store, signal);
+  try {
+    const slice = { path: file.path, start: 0, length: statArchive(file.path).size };
+    const digest = await hashSlice(slice, signal);
+    const platform = findHostPlatform();
+    const config = { env: { PATH: path }, entrypoint: [], command: [], architecture: platform.architecture };
+    const layers = [{ name: place, open: async () => slice }];
+    const image =
+      store.findImage(digest, reference) ??
+      (await convertImage({ reference, digest, config, layers, layerDigests: [] }, options));
+    store.saveReference(reference, formatPlatform(platform), digest);
+    return image;
+  } finally {
+    file.close();
+  }
+}
