@@ -59,6 +59,18 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./command-locks.ts')).locks,
   },
   {
+    name: 'probe',
+    usage: '[--fresh] [--json]',
+    summary: 'what this host is, and which sandboxes work on it',
+    load: async () => (await import('./command-probe.ts')).probe,
+  },
+  {
+    name: 'shell',
+    usage: 'RUN STEP [-- COMMAND...]',
+    summary: 'a shell, or a command, in the sandbox of a step',
+    load: async () => (await import('./command-shell.ts')).shell,
+  },
+  {
     name: 'serve',
     usage: '',
     summary: 'answer the editor: JSON-RPC on standard input and output',

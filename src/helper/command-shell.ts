@@ -1,0 +1,115 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join, resolve } from 'node:path';
+import { formatCommand } from '#base/command.ts';
+import { Failure } from '#base/failure.ts';
+import type { Engine, Sandbox } from '#engine/sandbox.ts';
+import type { TaskSummary } from '#protocol/runs.ts';
+import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
+import { selectEngine } from './engines.ts';
+import { findHome } from './home.ts';
+import { RunCatalog } from './run-catalog.ts';
+import { describeRunFolder } from './run-folder.ts';
+import { RunReader } from './run-reader.ts';
+
+/** What the runner left in `task.json` before it started the task. */
+interface Description {
+  sandbox: Sandbox;
+  engine: string;
+  commandLine: string;
+  image?: string;
+}
+
+/** Where the shell finds the function `step`, inside. */
+const startFile = '/.cwl-step';
+
+/**
+ * `shell RUN STEP [-- COMMAND...]`: a shell, or a command, in the sandbox of a task: the same root, binds, environment
+ * and working directory. RUN is an id, or the path of a run's folder; STEP a task (`align[2]`) or the first of a step.
+ * A task that still runs is not touched, but its working directory is the shared one.
+ */
+export const shell: HelperCommand = async invocation => {
+  const { args } = invocation;
+  const end = args.indexOf('--');
+  const [run, step, ...rest] = end < 0 ? args : args.slice(0, end);
+  if (run === undefined || step === undefined || rest.length > 0) throw usageFailure('shell takes a run and a step');
+  const command = end < 0 ? [] : args.slice(end + 1);
+  if (end >= 0 && command.length === 0) throw usageFailure('there is no command after --');
+
+  const task = await findTask(run, step);
+  const { sandbox, engine: name, commandLine, image } = readDescription(task);
+  // Where PRoot had to pretend a newer kernel, "auto" does it again.
+  const engine = await selectEngine(sandbox.kernelRelease === undefined ? name : 'auto');
+  const temporary = mkdtempSync(join(task.folder, 'shell-'));
+  try {
+    if (command.length > 0) return await openSandbox(engine, { ...sandbox, argv: command }, temporary, invocation);
+    invocation.stderr(
+      `The sandbox of ${task.id}${image ? `, in ${image}` : ''}. \`step\` runs its command line, with what follows it added:\n  ${commandLine}\n`,
+    );
+    return await openSandbox(engine, planShell(sandbox, temporary), temporary, invocation);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+};
+
+/** bash where the image has it, otherwise sh; both read a start file, which is the one thing added to the sandbox. */
+function planShell(sandbox: Sandbox, temporary: string): Sandbox {
+  const host = join(temporary, 'start');
+  const guest = sandbox.rootfs === undefined ? host : startFile;
+  // History would become a file of the working directory, and so perhaps an output.
+  writeFileSync(host, `unset ENV HISTFILE\nPS1='step:\\w\\$ '\nstep() { ${formatCommand(sandbox.argv)} "$@"; }\n`);
+  const start = `if [ -x /bin/bash ]; then exec /bin/bash --noprofile --rcfile ${guest} -i; else exec /bin/sh -i; fi`;
+  return {
+    ...sandbox,
+    binds: [...sandbox.binds, { host, guest, writable: false }],
+    env: { ...sandbox.env, ENV: guest, TERM: process.env.TERM ?? 'dumb' },
+    argv: ['/bin/sh', '-c', start],
+  };
+}
+
+async function findTask(run: string, step: string): Promise<TaskSummary & { folder: string }> {
+  const reader = run.includes('/') ? new RunReader(describeRunFolder(run, resolve(run))) : undefined;
+  await reader?.refresh();
+  const tasks = (reader ?? (await new RunCatalog(findHome()).find(run))).toDetail().taskList;
+  const task = tasks.find(each => each.id === step) ?? tasks.find(each => each.step === step && each.folder);
+  if (!task) {
+    throw new Failure('run/no-task', `run ${run} has no step ${step}`, {
+      hint: `It has: ${tasks.map(each => each.id).join(', ') || 'none yet'}.`,
+    });
+  }
+  if (task.folder === undefined) throw notBegun(task.id);
+  return { ...task, folder: task.folder };
+}
+
+function readDescription(task: TaskSummary & { folder: string }): Description {
+  try {
+    return JSON.parse(readFileSync(join(task.folder, 'task.json'), 'utf8')) as Description;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw notBegun(task.id);
+    throw new Failure('run/broken-task', `${join(task.folder, 'task.json')} cannot be read`, { cause: error });
+  }
+}
+
+function notBegun(task: string): Failure {
+  return new Failure('run/no-sandbox', `${task} has not begun: there is no sandbox to open a shell in`, {
+    hint: 'Wait until the step is running, or look why it could not start.',
+  });
+}
+
+/** On the caller's terminal; its exit status is that of the process inside. */
+function openSandbox(engine: Engine, sandbox: Sandbox, temporary: string, { signal }: Invocation): Promise<number> {
+  const { argv, env, cwd } = engine.planCommand(sandbox, temporary);
+  const [file = '', ...args] = argv;
+  // The terminal sends its signals to the process inside, too, and that decides.
+  process.on('SIGINT', () => {});
+  process.on('SIGQUIT', () => {});
+  const child = spawn(file, args, { env, cwd, stdio: 'inherit' });
+  signal.addEventListener('abort', () => child.kill(signal.reason?.message === 'SIGINT' ? 0 : 'SIGHUP'), {
+    once: true,
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', error => reject(new Failure('shell/spawn', `${file} could not be started`, { cause: error })));
+    child.on('exit', (code, name) => resolve(code ?? 128 + (name ? constants.signals[name] : 0)));
+  });
+}
