@@ -1,5 +1,6 @@
 // THIRD-PARTY-NOTICES.txt: the licences of all that the package carries and others wrote, found by what the bundles were
 // really made of.
+import { execFileSync } from 'node:child_process';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -33,9 +34,24 @@ function formatPackage(root: string, name: string): string {
   return `${name} ${about.version} (${about.license})\n${about.homepage ?? ''}\n\n${text}\n`;
 }
 
-/** The kit brings the texts for its own programs along; the same text is given once. */
+/** The programs and libraries of the kit. The same text is given once, whatever platforms it belongs to. */
 function formatKit(root: string): string[] {
-  const paths = globSync('dist/kit/**/{LICENSE,LICENCE,COPYING,NOTICE}*', { cwd: root }).sort();
-  const unique = new Map(paths.map(path => [readFileSync(join(root, path), 'utf8').trim(), path]));
-  return [...unique].map(([text, path]) => `${path}\n\n${text}\n`);
+  const archive = join(root, 'native/proot/proot_5.4.0.orig.tar.gz');
+  const copying = execFileSync('tar', ['-xzOf', archive, 'proot-5.4.0/COPYING'], { encoding: 'utf8' });
+  const proot = `PRoot 5.4.0, patched (GPL-2.0-or-later): bin/proot of the kit\nIts source, the patch and the script that builds it are in dist/kit/source.\n\n${copying.trim()}\n`;
+  const linked = ['musl', 'talloc', 'uthash'].map(name => {
+    const text = readFileSync(join(root, 'scripts/licences', `${name}.txt`), 'utf8').trim();
+    return `${name}: in the static programs of the kit\n\n${text}\n`;
+  });
+  const texts = new Map<string, string>();
+  for (const path of globSync('dist/kit/*/licences/*/*', { cwd: root }).sort()) {
+    const name = path.split('/').at(-2) as string;
+    const text = readFileSync(join(root, path), 'utf8').trim();
+    texts.set(
+      text,
+      [...(texts.get(text)?.split(', ') ?? []), name].filter((each, i, all) => all.indexOf(each) === i).join(', '),
+    );
+  }
+  const runtime = [...texts].map(([text, names]) => `${names}: in the JavaScript runtime of the kit\n\n${text}\n`);
+  return [proot, ...linked, ...runtime];
 }

@@ -1,6 +1,6 @@
 // `npm run package`: build/cwl-on-clusters-VERSION.vsix, the extension as it is installed.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatNotices } from './notices.ts';
 
@@ -14,6 +14,8 @@ const run = (program: string, args: string[]) =>
 mkdirSync(join(root, 'build'), { recursive: true });
 run(process.execPath, ['scripts/build.mjs', '--minify']);
 writeFileSync(join(root, 'dist', 'THIRD-PARTY-NOTICES.txt'), formatNotices(root));
+// They have told what went into the bundles; nobody who installs the package needs them.
+for (const map of globSync('dist/*.map', { cwd: root })) rmSync(join(root, map));
 // Everything is in the bundles: the package holds no node_modules.
 run(join(root, 'node_modules', '.bin', 'vsce'), [
   'package',
