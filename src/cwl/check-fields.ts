@@ -11,7 +11,7 @@ import { processClasses, rules } from './schema-processes.ts';
 import { requirementRules } from './schema-requirements.ts';
 import { formatShapes, nameOfNode } from './shape-text.ts';
 import { suggest } from './suggest.ts';
-import { isAbsoluteUri, toShortName } from './uri.ts';
+import { toShortName } from './uri.ts';
 
 /** The problems of one process and of all that is embedded in it. */
 export function checkFields(process: MapNode, version: Version): Problem[] {
@@ -199,7 +199,7 @@ class FieldChecker {
     const colon = field.indexOf(':');
     if (colon > 0) {
       if (expandPrefix(key.source, field) !== field || /^[a-z]+:\/\//.test(field) || field.startsWith('cwl:')) return;
-      if (isAbsoluteUri(field)) {
+      if (/^[A-Za-z][\w.-]*:/.test(field)) {
         const message = `The prefix ${field.slice(0, colon)} is not in $namespaces: nobody can know what ${field} means.`;
         this.#report(key, 'cwl/unknown-prefix', message, 'warning');
         return;

@@ -66,7 +66,9 @@ export class Library {
     if (!parsed) return undefined;
     this.problems.push(...parsed.problems);
     this.#open.add(document);
-    const root = parsed.root && hasDirectives(parsed.source) ? this.#resolve(parsed.root) : parsed.root;
+    // What is read out of broken YAML is not what was meant: whatever else is wrong in it would only confuse.
+    const tree = parsed.problems.some(problem => problem.code === 'cwl/syntax') ? undefined : parsed.root;
+    const root = tree && hasDirectives(parsed.source) ? this.#resolve(tree) : tree;
     this.#open.delete(document);
     this.#resolved.set(document, root);
     return root;
@@ -102,25 +104,26 @@ export class Library {
 
   #resolve(node: Node): Node {
     if (node.kind === 'scalar') return node;
-    if (node.kind === 'list') {
-      // A list that is imported into a list becomes part of it (Schema Salad §Import).
-      node.items = node.items.flatMap(item => {
-        const resolved = this.#resolve(item);
-        return resolved !== item && item.kind === 'map' && resolved.kind === 'list' ? resolved.items : [resolved];
-      });
-      return node;
+    if (node.kind === 'map') {
+      const directive = directiveOf(node);
+      for (const entry of node.entries.values()) if (entry !== directive) entry.value = this.#resolve(entry.value);
+      // Something empty stands for what can't be had: that is told once, and nothing else about it.
+      return directive ? (this.#replace(node, directive) ?? { ...node, entries: new Map() }) : node;
     }
-    const directive = ['$import', '$include', '$mixin'].map(name => node.entries.get(name)).find(Boolean);
-    for (const entry of node.entries.values()) if (entry !== directive) entry.value = this.#resolve(entry.value);
-    return directive ? this.#replace(node, directive) : node;
+    node.items = node.items.flatMap(item => {
+      if (item.kind !== 'map' || !directiveOf(item)) return [this.#resolve(item)];
+      const resolved = this.#replace(item, directiveOf(item) as Entry);
+      // A list that is imported into a list becomes part of it (Schema Salad §Import).
+      return resolved?.kind === 'list' ? resolved.items : (resolved ?? []);
+    });
+    return node;
   }
 
-  #replace(node: MapNode, directive: Entry): Node {
+  #replace(node: MapNode, directive: Entry): Node | undefined {
     const reference = textOf(directive.value);
-    const nothing: Node = { kind: 'scalar', source: node.source, start: node.start, end: node.end, value: null };
     const report = (code: string, message: string) => {
       this.problems.push(problemAt(directive.value, code, message));
-      return nothing;
+      return undefined;
     };
     if (reference === undefined) return report('cwl/wrong-type', 'This must be the path or URI of a document.');
     const uri = resolveUri(node.source.base, reference);
@@ -128,15 +131,15 @@ export class Library {
     const failure = this.failure(uri);
     if (failure !== undefined) return report('cwl/not-found', failure);
     const included = node.entries.has('$include') ? this.#included.get(document) : undefined;
-    if (included !== undefined) return { ...nothing, value: included };
-    if (this.#open.has(document) && this.#open.size > 0) {
-      const isOwnPart = document === splitFragment(node.source.uri)[0] && uri.includes('#');
-      if (!isOwnPart)
-        return report('cwl/import-cycle', `${reference} is being imported already: this would never end.`);
+    const { source, start, end } = node;
+    if (included !== undefined) return { kind: 'scalar', source, start, end, value: included };
+    const isOwnPart = document === splitFragment(node.source.uri)[0] && uri.includes('#');
+    if (this.#open.has(document) && !isOwnPart) {
+      return report('cwl/import-cycle', `${reference} is being imported already: this would never end.`);
     }
     if (this.#open.size > depthLimit) return report('cwl/too-deep', `More than ${depthLimit} imports in one another.`);
     const imported = this.#importedPart(uri);
-    if (!imported) return report('cwl/not-found', `There is nothing in ${reference}.`);
+    if (!imported) return report('cwl/not-found', `There is nothing to import in ${reference}.`);
     if (!node.entries.has('$mixin') || imported.kind !== 'map') return imported;
     const own = [...node.entries].filter(([name]) => name !== '$mixin');
     return { ...node, entries: new Map([...imported.entries, ...own]) };
@@ -167,6 +170,10 @@ function findNamed(root: Node, fragment: string): Node | undefined {
     for (const entry of node.entries.values()) if (entry.value.kind !== 'scalar') queue.push(entry.value);
   }
   return partial;
+}
+
+function directiveOf(node: MapNode): Entry | undefined {
+  return node.entries.get('$import') ?? node.entries.get('$include') ?? node.entries.get('$mixin');
 }
 
 function hasDirectives(source: Source): boolean {

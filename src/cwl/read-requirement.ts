@@ -16,7 +16,7 @@ import {
 import { resolveUri } from './uri.ts';
 
 /** Classes of cwltool's namespace that v1.1 took over, or that are extensions of ours too, with their plain names. */
-const aliases: Record<string, string> = { TimeLimit: 'ToolTimeLimit' };
+const aliases = new Map([['TimeLimit', 'ToolTimeLimit']]);
 const vocabularies = ['https://w3id.org/cwl/cwl#', 'http://commonwl.org/cwltool#'];
 
 /** Requirements or hints; those whose class this program does not know are only named. */
@@ -42,7 +42,7 @@ export function toRequirementClass(element: Element): string | undefined {
   const full = expandPrefix(element.key.source, element.id.replace(/^cwl:/, vocabularies[0] as string));
   const vocabulary = vocabularies.find(uri => full.startsWith(uri));
   const short = vocabulary === undefined ? full : full.slice(vocabulary.length);
-  return aliases[short] ?? short;
+  return aliases.get(short) ?? short;
 }
 
 function readRequirement(name: string, node: MapNode, reading: Reading): Requirement | undefined {

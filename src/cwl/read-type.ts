@@ -38,13 +38,25 @@ export function readType(node: Node | undefined, reading: Reading): Type {
   return typeof node.value === 'string' ? readTypeName(node.value, node, reading) : anything;
 }
 
-/** A choice without choices in it; one of a single type is that type. */
+/** A choice without choices in it, each type once; one of a single type is that type. */
 export function toUnion(types: Type[]): Type {
-  const seen = new Set<string>();
-  const members = types
-    .flatMap(type => (type.kind === 'union' ? type.members : [type]))
-    .filter(type => type.kind !== 'primitive' || (!seen.has(type.name) && seen.add(type.name)));
+  const members: Type[] = [];
+  for (const type of types.flatMap(each => (each.kind === 'union' ? each.members : [each]))) {
+    if (!members.some(member => isSame(member, type))) members.push(type);
+  }
   return members.length === 1 ? (members[0] as Type) : { kind: 'union', members };
+}
+
+function isSame(one: Type, other: Type): boolean {
+  if (one === other) return true;
+  if (one.kind === 'primitive') return other.kind === 'primitive' && one.name === other.name;
+  return (
+    one.kind === 'array' &&
+    other.kind === 'array' &&
+    !one.inputBinding &&
+    !other.inputBinding &&
+    isSame(one.items, other.items)
+  );
 }
 
 /** Makes the types of a `SchemaDefRequirement` known, then reads them. */

@@ -20,11 +20,16 @@ export function parseYaml(source: Source): { root?: Node; problems: Problem[] } 
   }
   for (const error of document.errors) {
     const [start, end] = error.pos;
-    const isDuplicate = error.code === 'DUPLICATE_KEY';
-    const message = isDuplicate
-      ? `The field ${source.text.slice(start, end).split(/[\s:]/)[0] ?? ''} is given twice.`
-      : `This is not valid YAML: ${error.message}`;
-    problems.push(problemAt(at(start, end), isDuplicate ? 'cwl/duplicate-field' : 'cwl/syntax', message));
+    if (error.code === 'DUPLICATE_KEY') {
+      const name = /^(["']?)([^:\s"']+)/.exec(source.text.slice(start))?.[2] ?? '';
+      problems.push(
+        problemAt(at(start, start + name.length), 'cwl/duplicate-field', `The field ${name} is given twice.`),
+      );
+      continue;
+    }
+    problems.push(problemAt(at(start, end), 'cwl/syntax', `This is not valid YAML: ${error.message}`));
+    // The others follow from the first one more often than not.
+    break;
   }
   if (!document.contents) return { problems };
   const limits = new Limits();
@@ -32,8 +37,7 @@ export function parseYaml(source: Source): { root?: Node; problems: Problem[] } 
     return { root: new Converter(source, document, limits).convert(document.contents, 0), problems };
   } catch (error) {
     if (!(error instanceof TooMuch)) throw error;
-    problems.push(problemAt(at(error.offset, error.offset), error.code, error.message));
-    return { problems };
+    return { problems: [problemAt(at(error.offset, error.offset), error.code, error.message)] };
   }
 }
 

@@ -74,7 +74,9 @@ async function completeValue(
   if (field === 'cwlVersion') return ['v1.2', 'v1.1', 'v1.0'].map(each => valueItem(each));
   if (field === 'class') {
     const isProcess = spot.map === spot.processes.at(-1);
-    return (isProcess ? processClasses : Object.keys(requirementRules)).map(each => valueItem(each, rules[each]?.doc));
+    return (isProcess ? processClasses : Object.keys(requirementRules)).map(each =>
+      valueItem(each, (rules[each] as RecordRule).doc),
+    );
   }
   const workflow = spot.processes.at(-1);
   if ((field === 'source' || field === 'outputSource') && workflow)

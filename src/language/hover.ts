@@ -1,9 +1,8 @@
 import type { Hover } from 'vscode-languageserver';
 import { type Node, rangeOf, textOf } from '#cwl/node.ts';
-import type { RecordRule } from '#cwl/schema.ts';
 import { rules } from '#cwl/schema-processes.ts';
 import { formatShapes } from '#cwl/shape-text.ts';
-import { findSpot } from './spot.ts';
+import { fieldRuleOf, findSpot } from './spot.ts';
 
 /** The documentation of the field, class or requirement at `offset`. */
 export function findHover(root: Node, offset: number): Hover | null {
@@ -16,7 +15,7 @@ export function findHover(root: Node, offset: number): Hover | null {
 
 function describe(name: string | undefined, spot: ReturnType<typeof findSpot>): string | undefined {
   if (name === undefined) return undefined;
-  const field = spot.isKey && spot.record !== undefined ? (rules[spot.record] as RecordRule).fields[name] : undefined;
+  const field = spot.isKey && spot.record !== undefined ? fieldRuleOf(spot.record, name) : undefined;
   if (field) {
     const since = field.since ? ` Since ${field.since}.` : '';
     const need = field.required ? 'required' : 'may be left out';

@@ -2,7 +2,7 @@
 import type { Version } from '#cwl/model.ts';
 import { type Entry, fieldOf, type MapNode, type Node, textOf } from '#cwl/node.ts';
 import { toRequirementClass } from '#cwl/read-requirement.ts';
-import { type RecordRule, type Shape, shapesOf } from '#cwl/schema.ts';
+import { type FieldRule, type RecordRule, type Shape, shapesOf } from '#cwl/schema.ts';
 import { processClasses, rules } from '#cwl/schema-processes.ts';
 import { requirementRules } from '#cwl/schema-requirements.ts';
 
@@ -31,6 +31,12 @@ export function findSpot(root: Node, offset: number): Spot {
   const finder = new Finder(offset, version);
   finder.enterProcess(root);
   return finder.spot;
+}
+
+/** The rule of a field, if the record has it. */
+export function fieldRuleOf(record: string, field: string): FieldRule | undefined {
+  const { fields } = rules[record] as RecordRule;
+  return Object.hasOwn(fields, field) ? fields[field] : undefined;
 }
 
 class Finder {
@@ -64,7 +70,7 @@ class Finder {
     if (!found) return;
     const [field, entry] = found;
     Object.assign(this.spot, { field, entry, isKey: this.#isIn(entry.key) });
-    const rule = record === undefined ? undefined : (rules[record] as RecordRule).fields[field];
+    const rule = record === undefined ? undefined : fieldRuleOf(record, field);
     this.spot.shapes = rule ? shapesOf(rule, this.#version) : [];
     if (!this.spot.isKey) this.#enterValue(entry.value, this.spot.shapes);
   }
@@ -144,7 +150,7 @@ class Finder {
       if (item?.kind !== 'map') return;
       const key = fieldOf(item, 'class');
       const name = key ? toRequirementClass({ id: textOf(key), key, node: item }) : undefined;
-      this.#enterRecord(item, name !== undefined && name in requirementRules ? name : undefined);
+      this.#enterRecord(item, name !== undefined && Object.hasOwn(requirementRules, name) ? name : undefined);
       // Without a class it is known at least what a class it should have.
       if (this.spot.record === undefined) this.spot.shapes = ['requirements'];
       return;
@@ -163,7 +169,7 @@ class Finder {
     this.spot.isKey = this.#isIn(entry.key);
     const name = toRequirementClass({ id, key: entry.key, node: entry.value });
     if (this.spot.isKey || entry.value.kind !== 'map') return;
-    this.#enterRecord(entry.value, name !== undefined && name in requirementRules ? name : undefined);
+    this.#enterRecord(entry.value, name !== undefined && Object.hasOwn(requirementRules, name) ? name : undefined);
   }
 
   #enterType(node: Node): void {
