@@ -29,9 +29,11 @@ function formatPackage(root: string, name: string): string {
   const folder = join(root, 'node_modules', name);
   const about = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const file = readdirSync(folder).find(entry => /^(licen[cs]e|copying)/i.test(entry));
-  if (!file && !about.license) throw new Error(`${name} is bundled and names no licence`);
-  const text = file ? readFileSync(join(folder, file), 'utf8').trim() : `Licence: ${about.license}`;
-  return `${name} ${about.version} (${about.license})\n${about.homepage ?? ''}\n\n${text}\n`;
+  // Older packages have a list.
+  const licence = about.license ?? about.licenses?.map((each: { type: string }) => each.type).join(', ');
+  if (!file && !licence) throw new Error(`${name} is bundled and names no licence`);
+  const text = file ? readFileSync(join(folder, file), 'utf8').trim() : `Licence: ${licence}`;
+  return `${name} ${about.version} (${licence})\n${about.homepage ?? ''}\n\n${text}\n`;
 }
 
 /** The programs and libraries of the kit. The same text is given once, whatever platforms it belongs to. */
