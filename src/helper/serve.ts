@@ -66,10 +66,13 @@ export function answerRequests(
       version,
       pid: process.pid,
       hostname: hostname(),
-      user: userInfo().username,
+      user: findUserName(),
       home: home.folder,
     }),
   );
+
+  // A self-test is only loaded, and run, when it is asked for.
+  answer(protocol.probe, async fields => (await import('./probe-host.ts')).probeHost({ fresh: fields.fresh === true }));
 
   answer(protocol.findMissingSources, async fields => ({
     missing: await findMissing(home, takeTexts(fields, 'digests')),
@@ -183,4 +186,13 @@ function toResponseError(
 
 function toNull(): null {
   return null;
+}
+
+/** The libc of the kit may not know the host's directory of users. */
+function findUserName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return process.env.USER ?? process.env.LOGNAME ?? String(process.getuid?.());
+  }
 }
