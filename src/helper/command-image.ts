@@ -97,15 +97,14 @@ async function list({ options, store, invocation }: Call): Promise<number> {
     return 0;
   }
   const { formatBytes } = await import('#image/disk-failure.ts');
-  const rows = images.map(each => [
-    each.references.map(reference => reference.reference).join(' ') || '(no name)',
-    each.digest.slice('sha256:'.length, 'sha256:'.length + 12),
-    formatBytes(each.bytes),
-    formatBytes(each.layerBytes),
-    `${each.entries}`,
-    each.created.slice(0, 16).replace('T', ' '),
-  ]);
-  invocation.stdout(formatTable([['IMAGE', 'DIGEST', 'SIZE', 'LAYERS', 'FILES', 'MADE'], ...rows]));
+  const rows = images.flatMap(each => {
+    const { digest, bytes, layerBytes, entries, created, references } = each;
+    const facts = [formatBytes(bytes), formatBytes(layerBytes), `${entries}`, created.slice(0, 16).replace('T', ' ')];
+    const names = references.map(({ reference, platform }) => [reference, platform]);
+    if (names.length === 0) names.push(['(no name)', '']);
+    return names.map(name => [...name, digest.slice('sha256:'.length, 'sha256:'.length + 12), ...facts]);
+  });
+  invocation.stdout(formatTable([['IMAGE', 'PLATFORM', 'DIGEST', 'SIZE', 'LAYERS', 'FILES', 'MADE'], ...rows]));
   return 0;
 }
 
@@ -122,6 +121,7 @@ async function remove({ options, store, invocation }: Call): Promise<number> {
 }
 
 async function prune({ options, store, invocation }: Call): Promise<number> {
+  if (options.names.length > 0) throw usageFailure('image prune takes no names; image remove does');
   await report(store.prune(options.isAll), options, invocation);
   return 0;
 }
@@ -140,22 +140,20 @@ async function report(freed: Freed, options: ImageArguments, invocation: Invocat
 
 async function findAll(store: Store, names: readonly string[]): Promise<StoredImage[]> {
   if (names.length === 0) throw usageFailure('image: which one?');
-  const { formatReference, parseReference } = await import('#image/reference.ts');
+  const [{ spellReference }, { findHostPlatform, formatPlatform }] = await Promise.all([
+    import('#image/reference.ts'),
+    import('#image/platform.ts'),
+  ]);
+  const host = formatPlatform(findHostPlatform());
   return names.map(name => {
-    const found = store.find(name) ?? store.find(spellOut(name));
-    if (found) return found;
+    for (const spelling of [spellReference(name), name, toPlace(name)]) {
+      const found = store.find(spelling, host) ?? store.find(spelling);
+      if (found) return found;
+    }
     throw new Failure('image/not-in-store', `${name} is not in ${store.folder}`, {
       hint: '`image list` shows what is.',
     });
   });
-
-  function spellOut(name: string): string {
-    try {
-      return formatReference(parseReference(name));
-    } catch {
-      return toPlace(name);
-    }
-  }
 }
 
 async function readPlatform({ options }: Call): Promise<Platform | undefined> {

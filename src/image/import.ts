@@ -2,6 +2,7 @@ import { fetchArchive, hashSlice, statArchive } from './archive.ts';
 import { type ConvertOptions, convertImage } from './convert.ts';
 import type { Image } from './image.ts';
 import { findHostPlatform, formatPlatform } from './platform.ts';
+import { spellReference } from './reference.ts';
 
 export interface ImportOptions extends ConvertOptions {
   /** Its name in the store; default the place it came from. */
@@ -15,7 +16,8 @@ const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
  * bzip2; a path or a URL. Such an image has no configuration but a PATH.
  */
 export async function importImage(place: string, options: ImportOptions): Promise<Image> {
-  const { store, signal, reference = place } = options;
+  const { store, signal } = options;
+  const reference = options.reference === undefined ? place : spellReference(options.reference);
   const file = await fetchArchive(place, store, signal);
   try {
     const slice = { path: file.path, start: 0, length: statArchive(file.path).size };

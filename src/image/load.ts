@@ -5,7 +5,7 @@ import { digestOf } from './digest.ts';
 import type { Image } from './image.ts';
 import { configLimit, type Descriptor, invalid, manifestLimit, parseConfiguration, parseManifest } from './manifest.ts';
 import { choosePlatform, findHostPlatform, formatPlatform, type Platform } from './platform.ts';
-import { formatReference, parseReference } from './reference.ts';
+import { spellReference } from './reference.ts';
 import type { Layer } from './unpack.ts';
 
 export interface LoadOptions extends ConvertOptions {
@@ -152,22 +152,16 @@ function chooseCandidate(candidates: Candidate[], wanted: string | undefined, pl
   });
 }
 
-/** OCI layouts often have only a tag. */
 function isSameName(name: string, wanted: string): boolean {
-  return name === wanted || toReference(name) === toReference(wanted) || wanted.endsWith(`:${name}`);
+  return spellReference(name) === spellReference(wanted) || wanted.endsWith(`:${name}`);
 }
 
 function nameOf(wanted: string | undefined, candidate: Candidate, place: string): string {
-  const name = wanted ?? candidate.names.find(each => /[:/]/.test(each)) ?? candidate.names[0];
-  return (name && toReference(name)) || name || place;
-}
-
-function toReference(name: string): string | undefined {
-  try {
-    return formatReference(parseReference(name));
-  } catch {
-    return undefined;
-  }
+  if (wanted !== undefined) return spellReference(wanted);
+  const named = candidate.names.find(each => /[:/]/.test(each));
+  if (named) return spellReference(named);
+  // OCI layouts often say only a tag.
+  return candidate.names[0] ? `${place}:${candidate.names[0]}` : place;
 }
 
 function readBlob(archive: Archive, digest: string, limit: number, place: string): Buffer {

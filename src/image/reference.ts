@@ -50,6 +50,15 @@ export function formatReference({ registry, repository, tag, digest }: Reference
   return `${registry}/${repository}${tag ? `:${tag}` : ''}${digest ? `@${digest}` : ''}`;
 }
 
+/** The one spelling of what may be a reference; the text itself where it is none, such as the path of an archive. */
+export function spellReference(text: string): string {
+  try {
+    return formatReference(parseReference(text));
+  } catch {
+    return text;
+  }
+}
+
 /** The first component is a host if it could not be a user's name: it has a dot, a port, capitals, or is localhost. */
 function splitRegistry(text: string): { registry: string; path: string } {
   const slash = text.indexOf('/');
