@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { formatFailure } from '#base/failure.ts';
 import type { RunDetail } from '#protocol/runs.ts';
 import { openCluster } from '#remote/cluster.ts';
@@ -12,13 +13,14 @@ import { openDisplay } from './progress.ts';
 import { fetchOutputs, lookInside, runWorkflow } from './remote-run.ts';
 import { folder, openStage, root, type Stage } from './stage.ts';
 
+const { engine } = parseArgs({ options: { engine: { type: 'string', default: 'proot' } } }).values;
 const began = Date.now();
 const outputs = join(folder, 'out');
 const look = [
   'echo "\\$ id"; id',
   'echo "\\$ env"; env | sort',
   'echo "\\$ ls /"; ls -m /',
-  'echo "\\$ ls /in/*"; ls -m /in/*',
+  'echo "\\$ ls -l /in/1/lane1_1.fq.gz"; ls -l /in/1/lane1_1.fq.gz',
   'echo "\\$ ls /w"; ls -m /w',
   'echo "\\$ ls /home /root"; ls -m /home /root 2>&1',
   'echo "\\$ cat /etc/os-release"; head -1 /etc/os-release',
@@ -53,11 +55,17 @@ async function runOnCluster(stage: Stage, sshd: Sshd): Promise<void> {
     say(`connected to ${hostname} as ${user}, whose kit is ${cluster.installed.helper}`);
     say('running demo/workflow.cwl');
     const display = openDisplay(process.stdout);
-    const run = await runWorkflow(cluster, stage.registry.url, state => display.show(state), interrupted.signal);
+    const run = await runWorkflow(cluster, {
+      mirror: stage.registry.url,
+      engine,
+      show: state => display.show(state),
+      signal: interrupted.signal,
+    });
     if (run.state !== 'success') throw new Error(`the run ended with ${run.state}: ${run.message ?? ''}`);
     const names = await fetchOutputs(cluster, run, outputs);
-    say('what the step "call" saw:');
-    console.log(indent(await lookInside(cluster, run.id, 'call', look)));
+    const task = run.taskList.find(each => each.id === 'align[0]');
+    say(`what ${task?.id} saw, in ${task?.image} by the engine ${task?.engine}:`);
+    console.log(indent(await lookInside(cluster, run.id, 'align[0]', look)));
     summarize(run, names);
   } finally {
     cluster.close();

@@ -11,13 +11,20 @@ import { planHelper } from '#remote/helper.ts';
 import { uploadSources } from '#remote/sources.ts';
 import { root } from './stage.ts';
 
-/** Runs `demo/workflow.cwl`; `mirror` stands for quay.io. Answers when the run has ended, however it ended; `signal` cancels it. */
-export async function runWorkflow(
-  cluster: Cluster,
-  mirror: string,
-  show: (run: RunDetail) => void = () => {},
-  signal?: AbortSignal,
-): Promise<RunDetail> {
+export interface WorkflowOptions {
+  /** URL of the registry that stands for quay.io. */
+  mirror: string;
+  /** `proot`, `userns`, or `auto` for what works best on the host. */
+  engine: string;
+  /** Hears of each change. */
+  show?(run: RunDetail): void;
+  /** Cancels the run. */
+  signal?: AbortSignal;
+}
+
+/** Runs `demo/workflow.cwl`. Answers when the run has ended, however it ended. */
+export async function runWorkflow(cluster: Cluster, options: WorkflowOptions): Promise<RunDetail> {
+  const { mirror, engine, show, signal } = options;
   const documents = ['demo/workflow.cwl', ...findTools('demo/workflow.cwl')];
   const inputs = parse(readFileSync(join(root, 'demo/inputs.yml'), 'utf8'));
   const files = findPaths(inputs).map(path => join('demo', path));
@@ -30,7 +37,7 @@ export async function runWorkflow(
     // Its paths are relative to its own folder; the run's start at the folder of all sources.
     inputs: mapPaths(inputs, path => join('demo', path)) as Record<string, unknown>,
     label: 'Variants of the lambda phage',
-    options: { mirrors: { 'quay.io': mirror } },
+    options: { engine, mirrors: { 'quay.io': mirror } },
   };
   const states: RunDetail[] = [];
   let wake = () => {};
@@ -47,7 +54,7 @@ export async function runWorkflow(
     for (;;) {
       for (const state of states.splice(0)) {
         if (state.id !== id) continue;
-        show(state);
+        show?.(state);
         if (state.state !== 'running' && state.state !== 'starting') return state;
       }
       await new Promise<void>(resolve => {
