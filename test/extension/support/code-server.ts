@@ -11,9 +11,7 @@ const nodeVersion = '24.21.0';
 
 /** Why no VS Code can be run here; undefined where it can. Tests skip with it. */
 export const noCodeServer: string | undefined =
-  process.platform !== 'linux'
-    ? 'the editor for tests is code-server with the Chromium of Debian'
-    : undefined;
+  process.platform !== 'linux' ? 'the editor for tests is code-server with the Chromium of Debian' : undefined;
 
 export interface CodeServer {
   /** Program that runs it: the Node that its native modules were made for. */

@@ -1,0 +1,136 @@
+// What a user does in the workbench, on a page of a browser.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Locator, Page } from 'playwright-core';
+
+const screenshots = join(import.meta.dirname, '../../../build/screenshots');
+
+/** The workbench in one page of a browser. */
+export class Workbench {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  /** Opens the page and waits until it can be used. */
+  async open(url: string): Promise<void> {
+    await this.page.goto(url);
+    await this.page.locator('.monaco-workbench .part.activitybar').waitFor({ timeout: 60_000 });
+    await this.page.locator('.explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 60_000 });
+  }
+
+  /** Runs a command from the palette; one that is not registered yet is waited for. */
+  async runCommand(title: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget .quick-input-box input');
+    for (let tries = 0; tries < 15; tries++) {
+      await this.page.keyboard.press('F1');
+      try {
+        await input.waitFor({ state: 'visible', timeout: 2000 });
+        await input.fill(`>${title}`);
+        await this.page
+          .locator('.quick-input-list .monaco-list-row.focused', { hasText: title })
+          .waitFor({ timeout: 2000 });
+      } catch {
+        // A palette that was opened before the extension was registered never lists its commands.
+        await this.page.keyboard.press('Escape');
+        continue;
+      }
+      await this.page.keyboard.press('Enter');
+      return;
+    }
+    throw new Error(`the palette has no command ${title}`);
+  }
+
+  /** Opens a file of the workspace by its name. */
+  async openFile(name: string): Promise<void> {
+    await this.page.keyboard.press('Control+P');
+    const input = this.page.locator('.quick-input-widget .quick-input-box input');
+    await input.fill(name);
+    await this.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: name }).waitFor();
+    await this.page.keyboard.press('Enter');
+    await this.tab(name).waitFor();
+  }
+
+  tab(name: string): Locator {
+    return this.page.locator('.tabs-container .tab', { hasText: name });
+  }
+
+  /** The editor that is in use. */
+  get editor(): Locator {
+    return this.page
+      .locator('.editor-group-container.active .editor-instance, .editor-group-container .editor-instance')
+      .last();
+  }
+
+  /** Text of the lines that are in sight in the editor with the given title. */
+  async editorText(): Promise<string> {
+    const lines = await this.page.locator('.editor-group-container.active .view-lines').last().innerText();
+    return lines.replaceAll('\u00a0', ' ');
+  }
+
+  /** Shows the views of the extension. */
+  async showViews(): Promise<void> {
+    const tab = this.page.locator('.activitybar .action-item', { has: this.page.locator('a[aria-label="CWL"]') });
+    if (!(await tab.getAttribute('class'))?.includes('checked')) await tab.locator('a').click();
+    await this.page.locator('.part.sidebar .pane-header', { hasText: 'Runs' }).waitFor();
+  }
+
+  /** A line of the views on the left. */
+  line(text: string | RegExp): Locator {
+    return this.page.locator('.part.sidebar .pane-body .monaco-list-row', { hasText: text });
+  }
+
+  /** Clicks an icon at the end of a line. */
+  async clickInline(text: string | RegExp, label: string): Promise<void> {
+    const line = this.line(text).first();
+    await line.hover();
+    await line.locator(`.actions a[aria-label^="${label}"]`).click();
+  }
+
+  notification(text: string | RegExp): Locator {
+    return this.page.locator('.notifications-toasts .notification-list-item', { hasText: text });
+  }
+
+  /** The modal question that is shown. */
+  get dialog(): Locator {
+    return this.page.locator('.monaco-dialog-box');
+  }
+
+  get quickInput(): Locator {
+    return this.page.locator('.quick-input-widget');
+  }
+
+  /** Takes an entry of the list that is shown. */
+  async pick(text: string | RegExp): Promise<void> {
+    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first().click();
+  }
+
+  /** Answers the input box that is shown; with no text what stands there is taken. */
+  async answer(text?: string): Promise<void> {
+    const input = this.quickInput.locator('.quick-input-box input');
+    await input.waitFor({ state: 'visible' });
+    if (text !== undefined) await input.fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
+  lens(text: string | RegExp): Locator {
+    return this.page.locator('.codelens-decoration a', { hasText: text });
+  }
+
+  get terminal(): Locator {
+    return this.page.locator('.terminal-wrapper.active .xterm-rows');
+  }
+
+  /** Types into the terminal that is shown. */
+  async typeInTerminal(text: string): Promise<void> {
+    await this.page.locator('.terminal-wrapper.active .xterm-helper-textarea').focus();
+    await this.page.keyboard.type(text);
+  }
+
+  /** Keeps what is seen in `build/screenshots`. */
+  async screenshot(name: string): Promise<void> {
+    mkdirSync(screenshots, { recursive: true });
+    await this.page.screenshot({ path: join(screenshots, `${name}.png`) });
+  }
+}
