@@ -10,6 +10,8 @@ import { type Ask, type Identity, IdentityAgent, loadIdentities } from './identi
  */
 const maxKeyFailures = 5;
 
+const secondFactors: AuthenticationType[] = ['keyboard-interactive', 'password', 'publickey'];
+
 type Way = 'publickey' | 'keyboard-interactive' | 'password';
 
 /** Decides what to try next, as ssh(1) does; one object for one login. */
@@ -41,10 +43,14 @@ export class Authentication {
     const username = this.#host.user;
     // Asks the server what it would take; some let one in with it.
     if (methodsLeft === null) return { type: 'none', username };
-    this.#offered = methodsLeft;
-    this.#noteAnswer(partialSuccess === true);
-    for (const way of this.#ways(methodsLeft)) {
-      const method = way === 'publickey' ? await this.#offerKey(methodsLeft) : await this.#askPerson(way);
+    // ssh2 keeps the answer to an agent's key for itself. One that was taken as far as a signature, and did not let us
+    // in, was one factor of several; the next one is most likely a question.
+    const wasSigned = this.#current?.identity?.hasSigned === true;
+    const methods = wasSigned ? secondFactors : methodsLeft;
+    this.#offered = wasSigned ? [] : methodsLeft;
+    this.#noteAnswer(wasSigned || partialSuccess === true);
+    for (const way of this.#ways(methods)) {
+      const method = way === 'publickey' ? await this.#offerKey(methods) : await this.#askPerson(way);
       if (method) return method;
     }
     throw this.failure();
@@ -53,7 +59,8 @@ export class Authentication {
   /** Why nobody was let in. */
   failure(cause?: unknown): Failure {
     const { user, hostName } = this.#host;
-    const tried = this.#tried.length > 0 ? `refused ${this.#tried.join(', ')}` : 'was offered nothing';
+    const refused = this.#tried.length > 0 ? `refused ${this.#tried.join(', ')}` : 'was offered nothing';
+    const tried = this.#succeeded.size > 0 ? 'took the key and wants a second factor' : refused;
     const offered = this.#offered.length > 0 ? ` (it takes ${this.#offered.join(', ')})` : '';
     return new Failure('ssh/authentication', `${hostName} does not let ${user} in: it ${tried}${offered}`, {
       hint: this.#hint(cause),
@@ -66,7 +73,8 @@ export class Authentication {
       return 'Too many keys were offered: name the right one with IdentityFile and set IdentitiesOnly yes in ~/.ssh/config.';
     }
     if (this.passwordsForbidden) return 'No password was sent, because the key of the host has changed.';
-    if (this.#host.batchMode) return 'Connect again to be asked for a password or a passphrase.';
+    if (this.#host.batchMode || this.#succeeded.size > 0)
+      return 'Connect again to be asked for a password or a passphrase.';
     if (this.#offered.length === 1 && this.#offered[0] === 'publickey') {
       return `The host takes only keys: add your public key to its authorized_keys, name it with IdentityFile in ~/.ssh/config, and check the user name ${this.#host.user}.`;
     }
@@ -90,7 +98,7 @@ export class Authentication {
   }
 
   #ways(methodsLeft: AuthenticationType[]): Way[] {
-    const { host } = { host: this.#host };
+    const host = this.#host;
     const mayAsk = !host.batchMode && !this.passwordsForbidden;
     const enabled: Record<Way, boolean> = {
       publickey: host.pubkeyAuthentication,
@@ -98,7 +106,8 @@ export class Authentication {
       password: host.passwordAuthentication && mayAsk,
     };
     const ways = host.preferredAuthentications.filter((way): way is Way => way in enabled);
-    return ways.filter(way => enabled[way] && methodsLeft.includes(way));
+    const open = ways.filter(way => enabled[way] && methodsLeft.includes(way));
+    return methodsLeft === secondFactors ? open.sort((a, b) => methodsLeft.indexOf(a) - methodsLeft.indexOf(b)) : open;
   }
 
   async #offerKey(methodsLeft: AuthenticationType[]): Promise<AnyAuthMethod | undefined> {

@@ -14,6 +14,8 @@ export interface Identity {
   /** The private half; undefined where an agent signs. Asks for the passphrase; undefined if none was right. */
   unlock?(): Promise<ParsedKey | undefined>;
   agent?: BaseAgent;
+  /** It has answered a server that said that it would take it. */
+  hasSigned?: boolean;
 }
 
 /** Asks a person; undefined: no answer. */
@@ -82,7 +84,11 @@ export class IdentityAgent extends ssh2.BaseAgent<ParsedKey> {
     options: SigningRequestOptions | SignCallback,
     callback?: SignCallback,
   ): void {
-    const done = (typeof options === 'function' ? options : callback) as SignCallback;
+    const answer = (typeof options === 'function' ? options : callback) as SignCallback;
+    const done: SignCallback = (error, signature) => {
+      this.#identity.hasSigned = !error;
+      answer(error, signature);
+    };
     const wanted = typeof options === 'function' ? {} : options;
     if (this.#identity.agent) {
       this.#identity.agent.sign(key, data, wanted, done);
