@@ -16,7 +16,8 @@ const node = {
 const bundles = [
   { ...node, target: 'node20', entryPoints: ['src/extension/main.ts'], outfile: 'dist/extension.cjs' },
   { ...node, target: 'node20', entryPoints: ['src/language/main.ts'], outfile: 'dist/language.cjs' },
-  { ...node, target: 'node22', entryPoints: ['src/helper/main.ts'], outfile: 'dist/helper.cjs' },
+  { ...node, target: 'node22', entryPoints: ['src/helper/start.ts'], outfile: 'dist/helper.cjs' },
+  { ...node, target: 'node22', entryPoints: ['src/helper/main.ts'], outfile: 'dist/helper-main.cjs' },
   {
     ...common,
     platform: 'browser',

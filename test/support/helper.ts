@@ -44,8 +44,9 @@ export async function installHelper(user: User): Promise<InstalledHelper> {
   const folder = place.path;
   const bundle = join(folder, 'helper.cjs');
   await build({
-    entryPoints: [join(root, 'src/helper/main.ts')],
-    outfile: bundle,
+    entryPoints: { helper: join(root, 'src/helper/start.ts'), 'helper-main': join(root, 'src/helper/main.ts') },
+    outdir: folder,
+    outExtension: { '.js': '.cjs' },
     absWorkingDir: root,
     bundle: true,
     platform: 'node',
