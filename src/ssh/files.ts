@@ -22,7 +22,7 @@ export interface RemoteFiles {
 /** Opens sftp; where the host has no such subsystem, the same is done with programs of the shell. */
 export async function openFiles(connection: Connection): Promise<RemoteFiles> {
   const sftp = await connection.openSftp();
-  return sftp ? new SftpFiles(sftp, connection.host) : new ShellFiles(connection);
+  return sftp ? new SftpFiles(sftp, connection.host, connection.closed) : new ShellFiles(connection);
 }
 
 /** `stat`, `cat` and `tail`, each in a channel of its own. */

@@ -19,9 +19,20 @@ export class SftpFiles implements RemoteFiles {
   readonly #sftp: SFTPWrapper;
   readonly #host: Host;
 
-  constructor(sftp: SFTPWrapper, host: Host) {
+  readonly #waiting = new Set<(error: Failure) => void>();
+  #isClosed = false;
+
+  /** `closed`: fulfilled when the connection is gone. */
+  constructor(sftp: SFTPWrapper, host: Host, closed: Promise<unknown>) {
     this.#sftp = sftp;
     this.#host = host;
+    // ssh2 leaves some requests without any answer then.
+    const end = () => {
+      this.#isClosed = true;
+      for (const reject of this.#waiting) reject(lostFailure(host));
+    };
+    sftp.once('close', end);
+    void closed.then(end);
   }
 
   async findSize(path: string): Promise<number | undefined> {
@@ -127,12 +138,16 @@ export class SftpFiles implements RemoteFiles {
     start: (done: (error: Error | null | undefined, value?: unknown) => void) => void,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(lostFailure(this.#host));
+      this.#waiting.add(reject);
       try {
         start((error, value) => {
+          this.#waiting.delete(reject);
           if (error) reject(this.#explain(error, path));
           else resolve(value as T);
         });
       } catch (error) {
+        this.#waiting.delete(reject);
         reject(lostFailure(this.#host, error));
       }
     });
