@@ -29,6 +29,8 @@ class QuickReader {
   /** Offset at which the current line begins. */
   #lineStart = 0;
   #depth = 0;
+  /** Flow collections around the current place. */
+  #flows = 0;
 
   constructor(source: Source) {
     this.#source = source;
@@ -190,6 +192,11 @@ class QuickReader {
       while (text.charCodeAt(at) === 32) at++;
       return text[at] === ':' && this.#isSpace(at + 1) ? at : undefined;
     }
+    return this.#findPlainColon();
+  }
+
+  #findPlainColon(): number | undefined {
+    const text = this.#text;
     for (let at = this.#at; at < text.length; at++) {
       const char = text.charCodeAt(at);
       if (char === 10) return undefined;
@@ -231,7 +238,7 @@ class QuickReader {
       if (hasComment || this.#text[next.start] === '#') throw giveUp;
       this.#at = next.start;
       this.#lineStart = next.start - next.column;
-      if (this.#findColon() !== undefined) throw giveUp;
+      if (this.#findPlainColon() !== undefined) throw giveUp;
       const line = this.#readPlainLine();
       value += (next.blanks > 0 ? '\n'.repeat(next.blanks) : ' ') + line;
       end = this.#at;
@@ -341,9 +348,9 @@ class QuickReader {
   }
 
   #readFlow(parent: number): Node {
-    if (++this.#depth > depthLimit) throw giveUp;
+    if (++this.#flows > depthLimit) throw giveUp;
     const node = this.#text[this.#at] === '[' ? this.#readFlowList(parent) : this.#readFlowMap(parent);
-    this.#depth--;
+    this.#flows--;
     return node;
   }
 
@@ -402,7 +409,10 @@ class QuickReader {
   #skipFlow(parent: number): void {
     const line = this.#lineStart;
     this.#skipBlank();
-    if (this.#at >= this.#text.length || (line !== this.#lineStart && this.#column <= parent)) throw giveUp;
+    if (this.#at >= this.#text.length) throw giveUp;
+    if (line === this.#lineStart || this.#column > parent) return;
+    // Only the bracket that ends all may stand in the column of the key.
+    if (this.#column < parent || this.#flows > 1 || !']}'.includes(this.#text[this.#at] as string)) throw giveUp;
   }
 
   #readFlowPlain(): ScalarNode {

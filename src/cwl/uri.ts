@@ -16,11 +16,8 @@ export function resolveUri(base: string, reference: string): string {
   if (encoded.startsWith('//')) return root.slice(0, root.indexOf(':') + 1) + encoded;
   const [path, rest] = splitPath(encoded);
   if (path.startsWith('/')) return root + removeDots(path) + rest;
-  const folder = baseDocument
-    .slice(root.length)
-    .replace(/[?].*$/, '')
-    .replace(/[^/]*$/, '');
-  return root + removeDots(path === '' ? baseDocument.slice(root.length) : folder + path) + rest;
+  const [basePath] = splitPath(baseDocument.slice(root.length));
+  return root + removeDots(path === '' ? basePath : basePath.replace(/[^/]*$/, '') + path) + rest;
 }
 
 /** Document and fragment, the latter without its `#`. */
