@@ -140,7 +140,6 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
       const full = error instanceof TaskFailure ? message : `${scope.task}: ${message}`;
       const unsupported = error instanceof Failure && error.code === 'runner/unsupported';
       failures.push({ task: scope.task, message: full, unsupported });
-      options.log.warn(full);
       if (options.onError === 'kill') killer.abort(new Error('another task has failed'));
       return new StepFailed();
     },
