@@ -54,8 +54,7 @@ export async function pullImage(reference: string, options: PullOptions): Promis
       });
     }
   }
-  const controller = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, controller.signal]) : controller.signal;
+  const signal = options.signal ?? new AbortController().signal;
   try {
     const registry = new Registry(parsed, { ...options, signal });
     const found = await fetchPlatformManifest(registry, parsed.digest ?? parsed.tag ?? 'latest', name, platform);
@@ -66,9 +65,6 @@ export async function pullImage(reference: string, options: PullOptions): Promis
   } catch (error) {
     options.signal?.throwIfAborted();
     throw toDiskFailure(error, store.folder);
-  } finally {
-    // Downloads that go on after a failure of another one.
-    controller.abort();
   }
 }
 
@@ -131,6 +127,8 @@ async function fetchImage(
       for (const each of layerDigests) store.removeBlob(each);
     }
     throw error;
+  } finally {
+    await downloads.end();
   }
 }
 
@@ -163,11 +161,12 @@ class Downloads {
   readonly #signal: AbortSignal;
   readonly #onBytes: (bytes: number) => void;
   readonly #running = new Map<string, Promise<void>>();
+  readonly #end = new AbortController();
 
   constructor(registry: Registry, store: Store, signal: AbortSignal, onBytes: (bytes: number) => void) {
     this.#registry = registry;
     this.#store = store;
-    this.#signal = signal;
+    this.#signal = AbortSignal.any([signal, this.#end.signal]);
     this.#onBytes = onBytes;
   }
 
@@ -192,6 +191,12 @@ class Downloads {
     // Another process may have pruned it in the meantime.
     if (!this.#store.hasBlob(layer.digest)) await this.#download(layer);
     return { path: this.#store.blobPath(layer.digest), start: 0, length: layer.size };
+  }
+
+  /** Ends those that go on after a failure of another one, and waits until they have left nothing behind. */
+  async end(): Promise<void> {
+    this.#end.abort();
+    await Promise.allSettled(this.#running.values());
   }
 
   #download(layer: Descriptor): Promise<void> {

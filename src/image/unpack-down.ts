@@ -24,7 +24,7 @@ interface Place {
  * in memory knows the kind of every path that was written, so no path ever goes through a symbolic link on disk.
  *
  * Layers that leave out the directories of their members may mean a symbolic link of a lower layer, and hard links may
- * mean a file that a higher layer replaced: these throw {@link NeedsLowerLayers}.
+ * mean a file that a higher layer replaced: these, and what makes no sense, throw {@link NeedsLowerLayers}.
  */
 export class DownwardUnpacker implements Unpacker {
   readonly #root = makeDirectoryNode();
@@ -33,7 +33,9 @@ export class DownwardUnpacker implements Unpacker {
   readonly #maximumEntries: number;
   #layer = 0;
   /** Directories of this layer that a higher layer hides. */
-  #hidden = new Set<string>();
+  readonly #hidden = new Set<string>();
+  /** Directories of higher layers where this layer has something else: its later members may go through that. */
+  readonly #covering = new Set<Directory>();
   /** Hard links by path whose target was not read yet. */
   readonly #links = new Map<string, { target: string; layer: number }>();
   readonly #fifos = new Map<string, number>();
@@ -50,6 +52,7 @@ export class DownwardUnpacker implements Unpacker {
   beginLayer(layer: number): void {
     this.#layer = layer;
     this.#hidden.clear();
+    this.#covering.clear();
   }
 
   finishMembers(): Map<string, number> {
@@ -104,6 +107,7 @@ export class DownwardUnpacker implements Unpacker {
     const place = this.#findPlace(parts);
     if (!place) return this.#hide(parts);
     const { directory, name, path } = place;
+    if (!directory.isMade) this.#make(place.parts, place.parts.length - 1);
     const layer = this.#layer;
     let node = directory.children.get(name);
     if (isLeaf(node)) {
@@ -137,6 +141,8 @@ export class DownwardUnpacker implements Unpacker {
     const place = this.#findPlace(parts);
     if (!place) return false;
     const { directory, name, path } = place;
+    // The layer has the directory, even where a higher one removes the member.
+    if (!directory.isMade) this.#make(place.parts, place.parts.length - 1);
     const layer = this.#layer;
     const node = directory.children.get(name);
     if (isLeaf(node)) {
@@ -147,7 +153,6 @@ export class DownwardUnpacker implements Unpacker {
       this.#checkCovered(node, member, path);
       return false;
     }
-    this.#make(place.parts, place.parts.length - 1);
     directory.children.set(name, this.#writeOther(path, member));
     return member.type === '0';
   }
@@ -163,6 +168,7 @@ export class DownwardUnpacker implements Unpacker {
       (member.type === '2' && node.usedAt < node.entryAt);
     if (isAmbiguous) throw new NeedsLowerLayers(`${path} is a directory in a higher layer`);
     node.goneBelow = layer;
+    this.#covering.add(node);
     if (node.hidesBelow === 0) node.hidesBelow = layer;
   }
 
@@ -222,6 +228,8 @@ export class DownwardUnpacker implements Unpacker {
     if (node === undefined) {
       place.directory.children.set(place.name, makeLeaf(this.#layer, 'whiteout'));
     } else if (!isLeaf(node)) {
+      if (node.usedAt === this.#layer && node.entryAt > this.#layer)
+        throw new NeedsLowerLayers(`${place.path} is removed`);
       if (node.goneBelow === 0) node.goneBelow = this.#layer;
       if (node.hidesBelow === 0) node.hidesBelow = this.#layer;
     }
@@ -245,6 +253,8 @@ export class DownwardUnpacker implements Unpacker {
     let links = 0;
     for (let i = 0; ; i++) {
       if (node.hidesBelow > layer) return this.#checkHidden(parts, i);
+      if (this.#covering.size > 0 && this.#covering.has(node))
+        throw new NeedsLowerLayers(`${wanted.join('/')} is covered`);
       if (node.usedAt > layer) node.usedAt = layer;
       const name = parts[i] as string;
       if (i === parts.length - 1) return { directory: node, name, parts, path: parts.join('/') };
@@ -263,13 +273,13 @@ export class DownwardUnpacker implements Unpacker {
         node.children.set(name, fresh);
         node = fresh;
       } else if (isLeafKind(child, 'symlink')) {
-        if (++links > 40) throw invalid(`${wanted.join('/')} goes round in a circle of symbolic links`);
+        if (++links > 40) throw new NeedsLowerLayers(`${wanted.join('/')} goes round in circles`);
         const target = this.#writer.readLink(parts.slice(0, i + 1).join('/'));
         parts = [...followLink(parts.slice(0, i), target), ...parts.slice(i + 1)];
         node = this.#root;
         i = -1;
       } else {
-        throw invalid(`${parts.slice(0, i + 1).join('/')} is used as a directory and is none`);
+        throw new NeedsLowerLayers(`${wanted.join('/')} goes through a file`);
       }
     }
   }

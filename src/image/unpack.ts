@@ -58,7 +58,7 @@ export interface Unpacked {
   notices: string[];
 }
 
-const defaultLimits: UnpackLimits = { entries: 4_000_000, bytes: 16 * 2 ** 30, ratio: 100, reserve: 64 * 2 ** 20 };
+const defaultLimits: UnpackLimits = { entries: 4_000_000, bytes: 4 * 2 ** 30, ratio: 100, reserve: 64 * 2 ** 20 };
 
 /**
  * Makes the root file system of `layers` (lowest first) in `folder`, which must not exist. Nothing is written outside
