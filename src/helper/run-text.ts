@@ -16,7 +16,8 @@ export function formatEvent(event: RunEvent): string | undefined {
     case 'skipped':
       return `[${event.task}] skipped\n`;
     case 'failure':
-      return `[${event.task}] failed: ${event.message ?? ''}\n`;
+      // All that is known of it is told at the end.
+      return `[${event.task}] failed: ${event.message?.split('\n')[0] ?? ''}\n`;
     default:
       return undefined;
   }
