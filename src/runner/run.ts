@@ -67,7 +67,9 @@ async function execute(
 ): Promise<RunOutcome> {
   const run = createState(options, record, events);
   const folders = { run: options.folder, outdir: options.outdir };
+  const last = events.findLast(event => event.type === 'run-ended');
   try {
+    if (last?.state === 'success' && last.outputs) return { state: 'success', outputs: last.outputs };
     const begun = findRelocation(options.folder);
     if (begun) return { state: 'success', outputs: await finishRelocation(begun, options.folder) };
     if (usesJavaScript(options.process)) run.evaluator = await options.loadEvaluator();

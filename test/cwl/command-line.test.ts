@@ -29,7 +29,12 @@ function makeTool(inputs: InputParameter[], change: Partial<CommandLineTool> = {
   };
 }
 
-function build(inputs: InputParameter[], values: Record<string, Value>, change: Partial<CommandLineTool> = {}, shell = false) {
+function build(
+  inputs: InputParameter[],
+  values: Record<string, Value>,
+  change: Partial<CommandLineTool> = {},
+  shell = false,
+) {
   return buildCommandLine(makeTool(inputs, change), makeContext(values), { shell });
 }
 
@@ -51,7 +56,10 @@ test('each type adds what CommandLineBinding says', () => {
   assert.deepEqual(bind(primitive('boolean'), true), []);
   assert.deepEqual(bind(primitive('boolean'), false, { prefix: '-b' }), []);
   assert.deepEqual(bind(primitive('File'), file), ['/in/0/a b.txt']);
-  assert.deepEqual(bind({ kind: 'union', members: [primitive('null'), string] }, null, { prefix: '-p', valueFrom: 'x' }), []);
+  assert.deepEqual(
+    bind({ kind: 'union', members: [primitive('null'), string] }, null, { prefix: '-p', valueFrom: 'x' }),
+    [],
+  );
 });
 
 test('arrays: joined, or item by item behind the prefix, or each with the binding of their type', () => {
@@ -61,7 +69,11 @@ test('arrays: joined, or item by item behind the prefix, or each with the bindin
   assert.deepEqual(bind(array(string), ['a', 'b'], { prefix: '-p' }), ['-p', 'a', 'b']);
   assert.deepEqual(bind(array(string), [], { prefix: '-p' }), []);
   assert.deepEqual(bind(array(string, makeBinding({ prefix: '-i' })), ['a', 'b']), ['-i', 'a', '-i', 'b']);
-  assert.deepEqual(bind(array(string, makeBinding({ prefix: '-i', separate: false })), ['a', 'b'], { prefix: '-p' }), ['-p', '-ia', '-ib']);
+  assert.deepEqual(bind(array(string, makeBinding({ prefix: '-i', separate: false })), ['a', 'b'], { prefix: '-p' }), [
+    '-p',
+    '-ia',
+    '-ib',
+  ]);
   assert.deepEqual(bind(array(array(string)), [['a', 'b'], ['c']], { prefix: '-p' }), ['-p', 'a', 'b', 'c']);
   const unbound = build([makeInput('x', array(string, makeBinding({ prefix: '-i' })))], { x: ['a', 'b'] });
   assert.deepEqual(unbound, ['-i', 'a', '-i', 'b']);
@@ -91,7 +103,11 @@ test('arguments and inputs are sorted by position, then arguments by index and i
     makeInput('none', string),
   ];
   const args = [makeBinding({ valueFrom: 'arg0' }), makeBinding({ valueFrom: 'arg1', position: 1 })];
-  const words = build(inputs, { a: 'A', b: 'B', first: 'F', none: 'N' }, { arguments: args, baseCommand: ['tool', 'sub'] });
+  const words = build(
+    inputs,
+    { a: 'A', b: 'B', first: 'F', none: 'N' },
+    { arguments: args, baseCommand: ['tool', 'sub'] },
+  );
   assert.deepEqual(words, ['tool', 'sub', 'F', 'arg0', 'arg1', 'A', 'B']);
 });
 
@@ -102,7 +118,10 @@ test('position may be an expression that sees its value', () => {
     makeInput('c', primitive('int'), makeBinding({ position: 3 })),
   ];
   assert.deepEqual(build(inputs, { a: 5, b: 4, c: 1 }), ['1', '5', '4']);
-  assert.throws(() => build([makeInput('a', string, makeBinding({ position: '$(self)' }))], { a: 'x' }), /position must be an integer/);
+  assert.throws(
+    () => build([makeInput('a', string, makeBinding({ position: '$(self)' }))], { a: 'x' }),
+    /position must be an integer/,
+  );
 });
 
 test('valueFrom replaces the value, and its type counts', () => {

@@ -8,7 +8,14 @@ export const place: Place = {
 };
 
 export function makeContext(inputs: Record<string, Value> = {}, change: Partial<Context> = {}): Context {
-  return { version: 'v1.2', inputs, runtime: { outdir: '/w', cores: 2 }, lib: undefined, evaluator: undefined, ...change };
+  return {
+    version: 'v1.2',
+    inputs,
+    runtime: { outdir: '/w', cores: 2 },
+    lib: undefined,
+    evaluator: undefined,
+    ...change,
+  };
 }
 
 export function primitive(name: PrimitiveName): Type {

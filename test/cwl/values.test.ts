@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mapPaths, setPath, splitName, toBasename, type FileValue } from '#cwl/file-value.ts';
+import { type FileValue, mapPaths, setPath, splitName, toBasename } from '#cwl/file-value.ts';
 import { addTriples, checkFormat } from '#cwl/format.ts';
 import { toGlobExpression } from '#cwl/glob.ts';
 import { evaluateWorkDir } from '#cwl/initial-work-dir.ts';
@@ -27,7 +27,14 @@ test('nameroot and nameext (CWL v1.2, File)', () => {
   assert.equal(toBasename('file:///d/item%20%231.txt'), 'item #1.txt');
   const file: FileValue = { class: 'File' };
   setPath(file, '/in/0/a.b');
-  assert.deepEqual(file, { class: 'File', path: '/in/0/a.b', basename: 'a.b', dirname: '/in/0', nameroot: 'a', nameext: '.b' });
+  assert.deepEqual(file, {
+    class: 'File',
+    path: '/in/0/a.b',
+    basename: 'a.b',
+    dirname: '/in/0',
+    nameroot: 'a',
+    nameext: '.b',
+  });
 });
 
 test('mapPaths changes outermost Files only', () => {
@@ -42,7 +49,20 @@ test('mapPaths changes outermost Files only', () => {
 });
 
 test('values are checked against types', () => {
-  const record: Type = { kind: 'record', fields: [{ name: 'a', type: primitive('int'), place, secondaryFiles: [], format: [], streamable: false, loadContents: false }] };
+  const record: Type = {
+    kind: 'record',
+    fields: [
+      {
+        name: 'a',
+        type: primitive('int'),
+        place,
+        secondaryFiles: [],
+        format: [],
+        streamable: false,
+        loadContents: false,
+      },
+    ],
+  };
   const good: [Value, Type][] = [
     [3, primitive('int')],
     [2 ** 40, primitive('long')],
@@ -62,7 +82,11 @@ test('values are checked against types', () => {
     [null, primitive('Any'), /expected Any, got nothing/],
     ['y', { kind: 'enum', symbols: ['x'] }, /one of "x"/],
     [{ a: 'z' }, record, /field a: expected int/],
-    [[1, 'b'], { kind: 'union', members: [primitive('string'), { kind: 'array', items: primitive('int') }] }, /item 2: expected int/],
+    [
+      [1, 'b'],
+      { kind: 'union', members: [primitive('string'), { kind: 'array', items: primitive('int') }] },
+      /item 2: expected int/,
+    ],
     [{ class: 'Directory' }, primitive('File'), /got a Directory/],
   ];
   for (const [value, type, expected] of bad) assert.match(checkValue(value, type) ?? '', expected);
@@ -74,7 +98,11 @@ test('secondary file patterns (CWL v1.2, secondaryFiles)', () => {
   assert.equal(applyPattern('a.b.bam', '^^.dict'), 'a.dict');
   assert.equal(applyPattern('plain', '^^.x'), 'plain.x');
   const context = makeContext({ need: null, name: 'other.txt' });
-  const rules = [{ pattern: '.a' }, { pattern: '$(inputs.name)', required: false }, { pattern: '.b', required: '$(inputs.need)' }];
+  const rules = [
+    { pattern: '.a' },
+    { pattern: '$(inputs.name)', required: false },
+    { pattern: '.b', required: '$(inputs.need)' },
+  ];
   const plan = planSecondaryFiles({ class: 'File', basename: 'p' }, rules, context, { requiredByDefault: true, place });
   assert.deepEqual(plan, [
     { wanted: ['p.a'], required: true },
@@ -84,7 +112,11 @@ test('secondary file patterns (CWL v1.2, secondaryFiles)', () => {
 });
 
 test('the innermost requirement counts, and a requirement goes before a hint (CWL v1.2, Requirements and hints)', () => {
-  const env = (value: string): Requirement => ({ class: 'EnvVarRequirement', envDef: [{ envName: 'X', envValue: value }], place });
+  const env = (value: string): Requirement => ({
+    class: 'EnvVarRequirement',
+    envDef: [{ envName: 'X', envValue: value }],
+    place,
+  });
   const outer = inherit(noRequirements, { requirements: [env('workflow')], hints: [] });
   const value = (requirements: typeof outer) => findRequirement(requirements, 'EnvVarRequirement')?.envDef[0]?.envValue;
   assert.equal(value(inherit(outer, { requirements: [], hints: [env('hint')] })), 'workflow');
@@ -125,11 +157,17 @@ test('links: merged and picked (CWL v1.2, WorkflowStepInput)', () => {
 test('scatter: its jobs and the lists of its outputs (CWL v1.2, WorkflowStep)', () => {
   const plan = (scatter: string[], scatterMethod: Step['scatterMethod'], inputs: Record<string, Value>) => {
     const { jobs, shape } = planScatter({ id: 's', scatter, scatterMethod, place } as Step, inputs);
-    return gather(shape, jobs.map(job => Object.values(job.values).join('')));
+    return gather(
+      shape,
+      jobs.map(job => Object.values(job.values).join('')),
+    );
   };
   assert.deepEqual(plan(['a'], undefined, { a: [1, 2] }), ['1', '2']);
   assert.deepEqual(plan(['a', 'b'], 'dotproduct', { a: [1, 2], b: ['x', 'y'] }), ['1x', '2y']);
-  assert.deepEqual(plan(['a', 'b'], 'nested_crossproduct', { a: [1, 2], b: ['x', 'y'] }), [['1x', '1y'], ['2x', '2y']]);
+  assert.deepEqual(plan(['a', 'b'], 'nested_crossproduct', { a: [1, 2], b: ['x', 'y'] }), [
+    ['1x', '1y'],
+    ['2x', '2y'],
+  ]);
   assert.deepEqual(plan(['a', 'b'], 'flat_crossproduct', { a: [1, 2], b: ['x', 'y'] }), ['1x', '1y', '2x', '2y']);
   assert.deepEqual(plan(['a', 'b'], 'nested_crossproduct', { a: [1, 2], b: [] }), [[], []]);
   assert.deepEqual(plan(['a', 'b'], 'nested_crossproduct', { a: [], b: [1] }), []);
@@ -142,8 +180,11 @@ test('InitialWorkDirRequirement in its forms (CWL v1.2, Dirent)', () => {
   const file = { class: 'File', location: 'file:///d/f', basename: 'f' };
   const context = makeContext({ f: file, list: [1, 2], files: [file, file], none: null });
   const read = (listing: Extract<Requirement, { class: 'InitialWorkDirRequirement' }>['listing']) =>
-    evaluateWorkDir({ class: 'InitialWorkDirRequirement', listing, place }, context).map(({ place: _, ...entry }) => entry);
-  const dirent = (entry: string, entryname?: string) => read([{ kind: 'dirent', entry, entryname, writable: false, place }]);
+    evaluateWorkDir({ class: 'InitialWorkDirRequirement', listing, place }, context).map(
+      ({ place: _, ...entry }) => entry,
+    );
+  const dirent = (entry: string, entryname?: string) =>
+    read([{ kind: 'dirent', entry, entryname, writable: false, place }]);
   assert.deepEqual(dirent('x\n', 'a.txt'), [{ kind: 'text', name: 'a.txt', text: 'x\n', writable: false }]);
   assert.deepEqual(dirent('$(inputs.list)', 'l'), [{ kind: 'text', name: 'l', text: '[1, 2]', writable: false }]);
   assert.deepEqual(dirent('$(inputs.f)', 'g'), [{ kind: 'path', name: 'g', value: file, writable: false }]);
@@ -192,6 +233,9 @@ test('formats follow subclasses and equivalents of an ontology, in RDF/XML and T
   addTriples(ontology, parseTurtle(turtle));
   assert.equal(checkFormat('http://g.org/fa', ['http://e.org/data'], ontology), undefined);
   assert.equal(checkFormat('http://e.org/fasta', ['http://g.org/fa'], ontology), undefined);
-  assert.match(checkFormat('http://e.org/data', ['http://e.org/fasta'], ontology) ?? '', /is not http:\/\/e\.org\/fasta/);
+  assert.match(
+    checkFormat('http://e.org/data', ['http://e.org/fasta'], ontology) ?? '',
+    /is not http:\/\/e\.org\/fasta/,
+  );
   assert.equal(checkFormat(undefined, ['http://e.org/fasta'], ontology), undefined);
 });
