@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { Failure } from '#base/failure.ts';
+import { Failure, isFailure } from '#base/failure.ts';
 import type { KitPiece } from '#base/kit.ts';
 import { LineSplitter } from '#base/lines.ts';
 import type { Progress } from '#base/log.ts';
@@ -34,16 +34,12 @@ export async function installKit(
   checkFolder(place, report, kit);
   const wanted = kit.pieces.filter(piece => !report.node || piece.path !== kit.runtime.archive);
   const pieces = await Promise.all(wanted.map(piece => withCrc(kit, piece)));
-  const attempt = (client: string) =>
-    new Installation(connection, kit, pieces, place.path, report, client).run(options);
-  const client = findClientName();
-  try {
-    return await attempt(client);
-  } catch (error) {
-    // What was left of a broken upload did not fit together: once more, from nothing.
-    if (!(error instanceof Failure) || error.code !== 'remote/damaged') throw error;
-    return attempt(`${client}-${randomBytes(4).toString('hex')}`);
-  }
+  const attempt = () => new Installation(connection, kit, pieces, place.path, report).run(options);
+  return attempt().catch(error => {
+    // What was left of a broken upload did not fit together, and is gone now: once more, from nothing.
+    if (!isFailure(error, 'remote/damaged')) throw error;
+    return attempt();
+  });
 }
 
 class Installation {
@@ -52,25 +48,16 @@ class Installation {
   readonly #pieces: PlannedPiece[];
   readonly #home: string;
   readonly #report: HostReport;
-  readonly #client: string;
   readonly #offsets: number[] = [];
   #done: string | undefined;
   #failure: Failure | undefined;
 
-  constructor(
-    connection: Connection,
-    kit: LocalKit,
-    pieces: PlannedPiece[],
-    home: string,
-    report: HostReport,
-    client: string,
-  ) {
+  constructor(connection: Connection, kit: LocalKit, pieces: PlannedPiece[], home: string, report: HostReport) {
     this.#connection = connection;
     this.#kit = kit;
     this.#pieces = pieces;
     this.#home = home;
     this.#report = report;
-    this.#client = client;
   }
 
   async run({ onProgress, signal }: InstallOptions): Promise<Installed> {
@@ -79,7 +66,7 @@ class Installation {
       kit: this.#kit,
       pieces: this.#pieces,
       node: this.#report.node?.path,
-      client: this.#client,
+      client: findClientName(),
       nonce: randomBytes(6).toString('hex'),
     });
     signal?.throwIfAborted();

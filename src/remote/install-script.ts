@@ -15,9 +15,9 @@ export interface InstallPlan {
   pieces: readonly PlannedPiece[];
   /** The cluster's own Node; undefined: the kit's is unpacked. */
   node: string | undefined;
-  /** Names unfinished uploads: the same after a broken connection, another for another machine. */
+  /** Names unfinished uploads between connections; another for another machine. */
   client: string;
-  /** Names folders under construction. */
+  /** Names what this installation alone writes to. */
   nonce: string;
 }
 
@@ -49,7 +49,7 @@ export function planInstall(plan: InstallPlan): string {
     `ln -s ../${runtime}/runtime "$new/runtime"`,
     plan.node === undefined ? unpackRuntime(kit, archive) : `node=${quoteShell(plan.node)}`,
     proveNode,
-    `publish "$new" "$kits/${kit.digest}"`,
+    `publish "$new" "$kits/${kit.digest}" ${lasting.map(piece => quoteShell(piece.path)).join(' ')}`,
     `printf '%s\\n' "$node" >"$kits/.node-$nonce" && mv -f "$kits/.node-$nonce" "$kits/node-${kit.platform}"`,
     'say done "$node"',
   ].join('\n');
@@ -69,7 +69,7 @@ if [ ! -x "$node" ]; then
   mkdir "$new-runtime" || fail not-writable "$new-runtime could not be made"
   if ! error=$(gzip -dc <"$pieces/${archive.sha256}" | (cd "$new-runtime" && tar xf - 2>&1)); then rm -rf "$new-runtime"; fail_write unpack "$error"; fi
   printf '%s\\0' "$runtime/"${quoteShell(loader)} | dd of="$new-runtime/"${quoteShell(nodePath)} bs=1 seek=${interpreterOffset} conv=notrunc 2>/dev/null || fail unpack 'the path of the loader could not be written'
-  publish "$new-runtime" "$runtime"
+  publish "$new-runtime" "$runtime" ${quoteShell(nodePath)}
 fi
 rm -f "$pieces/${archive.sha256}"`;
 }
@@ -79,7 +79,14 @@ LC_ALL=C; export LC_ALL
 kits="$folder/kit"; pieces="$kits/pieces"
 say() { printf '%s=%s\n' "$1" "$2"; }
 clean() { [ -z "$new" ] || rm -rf "$new" "$new-runtime"; }
-fail() { say fail "$1 $2"; clean; exit 0; }
+# An unfinished upload belongs to whoever renamed it; it is given back for the next time.
+give_back() {
+  for each in "$pieces"/.*".$nonce"; do
+    [ -f "$each" ] && mv -f "$each" "$pieces/$(basename "$each" ".$nonce").$client"
+  done
+}
+fail() { say fail "$1 $2"; clean; give_back; exit 0; }
+trap 'clean; give_back; exit 0' HUP INT PIPE TERM
 fail_write() {
   case $2 in
   *'o space left'*|*'uota exceeded'*) fail no-space "$2";;
@@ -94,11 +101,16 @@ is_right() {
   fi
 }
 error=$(mkdir -p "$pieces" 2>&1) || fail_write not-writable "$error"
-find "$kits" -maxdepth 1 -name '.new-*' -mtime +1 -exec rm -rf {} + </dev/null 2>/dev/null
+find "$kits" -maxdepth 2 -name '.*' -mtime +7 -exec rm -rf {} + </dev/null 2>/dev/null
 total=0
 plan() {
-  if [ -f "$pieces/$2" ]; then at=$3; else at=$(size "$pieces/.$2.$client"); fi
-  if [ "$at" -gt "$3" ]; then rm -f "$pieces/.$2.$client"; at=0; fi
+  part="$pieces/.$2.$nonce"
+  if [ -f "$pieces/$2" ]; then at=$3
+  else
+    mv -f "$pieces/.$2.$client" "$part" 2>/dev/null
+    at=$(size "$part")
+  fi
+  if [ "$at" -gt "$3" ]; then rm -f "$part"; at=0; fi
   eval "at_$1=$at"
   total=$((total + $3 - at))
   say have "$1 $at"
@@ -110,11 +122,11 @@ preflight() {
   say go "$total"
 }
 receive() {
-  part="$pieces/.$2.$client"
-  [ -f "$pieces/$2" ] && return
+  part="$pieces/.$2.$nonce"
   eval "rest=\$(($4 - at_$1))"
+  [ "$rest" = 0 ] && [ -f "$pieces/$2" ] && return
   error=$( { head -c "$rest" >>"$part"; } 2>&1 ) || { rm -f "$part"; fail_write upload "$error"; }
-  [ "$(size "$part")" -ge "$4" ] || exit 0
+  if [ "$(size "$part")" -lt "$4" ]; then give_back; exit 0; fi
   if ! is_right "$part" "$2" "$3"; then rm -f "$part"; fail damaged "$2"; fi
   mv -f "$part" "$pieces/$2" || fail upload "$pieces/$2 could not be named"
   say got "$1"
@@ -123,11 +135,14 @@ place() {
   ln "$pieces/$1" "$new/$3" 2>/dev/null || error=$(cp "$pieces/$1" "$new/$3" 2>&1) || fail_write upload "$error"
   chmod "$2" "$new/$3"
 }
+# publish NEW FINAL FILE...
 publish() {
   mv -T "$1" "$2" 2>/dev/null && return
+  from=$1; to=$2; shift 2
   # Somebody else was first with the same content, or a damaged one is in the way.
-  if [ -d "$2" ] && mv -T "$2" "$1-old" 2>/dev/null; then mv -T "$1" "$2"; rm -rf "$1-old"; fi
-  [ -d "$2" ] || fail not-writable "$2 could not be made"
+  if [ -d "$to" ] && [ "$(cd "$from" && stat -c %s "$@")" = "$(cd "$to" && stat -c %s "$@" 2>/dev/null)" ]; then rm -rf "$from"; return; fi
+  if [ -d "$to" ] && mv -T "$to" "$from-old" 2>/dev/null; then mv -T "$from" "$to"; rm -rf "$from-old"; fi
+  [ -d "$to" ] || fail not-writable "$to could not be made"
 }
 `;
 

@@ -2,7 +2,10 @@ import { quoteShell } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
 import type { Connection } from '#ssh/connection.ts';
 
-/** What lies in the folder on the cluster; `runs` holds the outputs of runs that were given no folder of their own. */
+/**
+ * What lies in the folder on the cluster. `kit` stands for what the helper keeps for its own speed too; `runs` holds the
+ * outputs of runs that were given no folder of their own.
+ */
 export type HomePart = 'kit' | 'images' | 'sources' | 'runs';
 
 /** Something that was removed. */
@@ -42,7 +45,7 @@ drop() {
   rm -rf "$1" 2>/dev/null || { chmod -R u+rwX "$1" 2>/dev/null; rm -rf "$1" 2>/dev/null; }
   if [ -e "$1" ]; then printf 'kept %s/%s\n' "$PWD" "$1"; else printf 'removed %s %s/%s\n' "$2" "$PWD" "$1"; fi
 }
-for part in ${parts.join(' ')}; do
+for part in ${parts.map(part => (part === 'kit' ? 'kit cache probe' : part)).join(' ')}; do
   for each in "$part"/* "$part"/.[!.]*; do drop "$each"; done
   [ ! -d "$part" ] || drop "$part"
 done
