@@ -1,29 +1,36 @@
 import type { Problem } from '#base/problem.ts';
-import type { Requirement, Step, Workflow } from './model.ts';
+import { checkExpressions } from './check-expressions.ts';
+import type { Process, Requirement, Step, Workflow } from './model.ts';
 import { fieldOf, type MapNode, problemAt } from './node.ts';
 import type { Reading } from './reading.ts';
 
 type Feature = Extract<Requirement['class'], `${string}FeatureRequirement` | 'StepInputExpressionRequirement'>;
 
-/** Features that a workflow, or one inside it, uses without asking for them (CWL v1.2, Workflow §WorkflowStep). */
-export function checkFeatures(workflow: Workflow, origins: Reading['origins']): Problem[] {
+/** Features that a process, or one inside it, uses without asking for them (CWL v1.2, Workflow §WorkflowStep). */
+export function checkFeatures(process: Process, origins: Reading['origins']): Problem[] {
   const problems: Problem[] = [];
   const done = new Set<string>();
-  const walk = (each: Workflow, inherited: ReadonlySet<string>) => {
+  const visit = (each: Process, inherited: ReadonlySet<string>) => {
     const features = extend(inherited, each);
     const key = `${each.id} ${[...features].sort().join()}`;
     if (done.has(key)) return;
     done.add(key);
-    for (const output of each.outputs) {
+    const origin = origins.get(each);
+    if (origin && !features.has('InlineJavascriptRequirement'))
+      problems.push(...checkExpressions(origin, each.cwlVersion));
+    if (each.class === 'Workflow') visitWorkflow(each, features);
+  };
+  const visitWorkflow = (workflow: Workflow, features: ReadonlySet<string>) => {
+    for (const output of workflow.outputs) {
       if (output.outputSource.length > 1 && !features.has('MultipleInputFeatureRequirement')) {
         tell(output, 'outputSource', 'MultipleInputFeatureRequirement', 'Several sources need');
       }
     }
-    for (const step of each.steps) {
+    for (const step of workflow.steps) {
       const own = extend(features, step);
       for (const [feature, holder, field, use] of usesOf(step))
         if (!own.has(feature)) tell(holder, field, feature, use);
-      if (step.run.class === 'Workflow') walk(step.run, own);
+      visit(step.run, own);
     }
   };
   const tell = (holder: object, field: string, feature: Feature, use: string) => {
@@ -33,7 +40,7 @@ export function checkFeatures(workflow: Workflow, origins: Reading['origins']): 
       problemAt(at, 'cwl/missing-requirement', `${use} ${feature} among the requirements of the workflow.`),
     );
   };
-  walk(workflow, new Set());
+  visit(process, new Set());
   return problems;
 }
 

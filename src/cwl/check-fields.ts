@@ -6,7 +6,7 @@ import { expandPrefix } from './parse-text.ts';
 import { toRequirementClass } from './read-requirement.ts';
 import { isFileNode } from './read-value.ts';
 import { elementsOf, isExpression, stringOf } from './reading.ts';
-import { type FieldRule, hasFeature, type RecordRule, type Shape, shapesOf } from './schema.ts';
+import { type FieldRule, hasFeature, hasField, type RecordRule, type Shape, shapesOf } from './schema.ts';
 import { processClasses, rules } from './schema-processes.ts';
 import { requirementRules } from './schema-requirements.ts';
 import { formatShapes, nameOfNode } from './shape-text.ts';
@@ -38,7 +38,7 @@ class FieldChecker {
     const rule = rules[name] as RecordRule;
     for (const [field, entry] of node.entries) {
       const fieldRule = Object.hasOwn(rule.fields, field) ? rule.fields[field] : undefined;
-      if (!fieldRule || !hasFeature(this.#version, fieldRule.since)) this.#reportUnknown(field, entry, name, fieldRule);
+      if (!fieldRule || !hasField(this.#version, fieldRule)) this.#reportUnknown(field, entry, name, fieldRule);
       else this.#checkField(entry.value, field, fieldRule);
     }
     for (const field of requiredFieldsOf(rule)) {
@@ -148,7 +148,8 @@ class FieldChecker {
     for (const element of elementsOf(node, 'class')) {
       const name = toRequirementClass(element);
       if (name === undefined) {
-        this.#report(headOf(element.node), 'cwl/missing-field', 'A requirement needs the field class.');
+        const message = 'A requirement needs the field class.';
+        this.#report(headOf(element.node), 'cwl/missing-field', message, isHint ? 'warning' : 'error');
         continue;
       }
       if (seen.has(name)) this.#report(element.key, 'cwl/duplicate', `${name} is given twice.`);
@@ -191,7 +192,7 @@ class FieldChecker {
 
   #reportUnknown(field: string, { key }: Entry, name: string, rule: FieldRule | undefined): void {
     if (/^\$(?:namespaces|schemas|base|graph|mixin)$/.test(field)) return;
-    if (rule) {
+    if (rule?.since) {
       const message = `${field} came with cwlVersion ${rule.since}; this document says ${this.#version}.`;
       this.#report(key, 'cwl/newer-field', message);
       return;
@@ -206,7 +207,7 @@ class FieldChecker {
       }
     }
     const fields = Object.entries((rules[name] as RecordRule).fields);
-    const known = fields.filter(([, each]) => hasFeature(this.#version, each.since)).map(([each]) => each);
+    const known = fields.filter(([, each]) => hasField(this.#version, each)).map(([each]) => each);
     const message = `${article(name)} has no field ${field}.${suggest(field, known) || ` It has ${known.join(', ')}.`}`;
     this.#report(key, 'cwl/unknown-field', message);
   }

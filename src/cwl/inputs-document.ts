@@ -105,11 +105,15 @@ function readInputsObject(inputs: InputsDocument, root: MapNode, library: Librar
     // Identifiers as packed documents write them stand for their last part.
     if (!isSpecial(name)) define(inputs.values, toShortName(name), readValue(value));
   }
+  const { known, unknown } = readRequirements(fieldOf(root, 'cwl:requirements'), reading);
+  for (const { class: name, node } of unknown) {
+    inputs.problems.push(problemAt(node, 'cwl/unknown-requirement', `There is no requirement ${name}.`));
+  }
   return {
     ...inputs,
     root,
     tool: tool && reference !== undefined ? resolveUri(tool.source.base, reference) : undefined,
-    requirements: readRequirements(fieldOf(root, 'cwl:requirements'), reading).known,
+    requirements: known,
   };
 }
 

@@ -77,11 +77,11 @@ class Loader {
     if (version === undefined) return undefined;
     const node = this.#select(root, id);
     const process = node && this.#readWhole(node, idOf(node, document), version);
-    if (process?.class === 'Workflow') this.problems.push(...checkFeatures(process, this.#origins));
+    if (process) this.problems.push(...checkFeatures(process, this.#origins));
     if (this.#options.everything) {
       for (const other of processesOf(root)) {
         const read = this.#processes.has(other) ? undefined : this.#readWhole(other, idOf(other, document), version);
-        if (read?.class === 'Workflow') this.problems.push(...checkFeatures(read, this.#origins));
+        if (read) this.problems.push(...checkFeatures(read, this.#origins));
       }
     }
     return process;

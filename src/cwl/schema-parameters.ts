@@ -41,6 +41,8 @@ const inputShared = {
   default: may('any', 'The value where none, or null, is given.'),
 };
 const outputShared = { ...named, type, ...fileRules, format: outputFormat };
+/** Version 1.0 lets every output have a binding, but only those of tools mean anything. */
+const idle = { outputBinding: may('any', 'Has no effect here.', { until: 'v1.0' }) };
 export const linkMerge = may(
   { symbols: ['merge_nested', 'merge_flattened'] },
   'How several sources become one list: an item for each, or all their items in one.',
@@ -63,12 +65,13 @@ export const parameterRules: Record<string, RecordRule> = {
     },
   },
   CommandOutputParameter: { doc: 'An output of a tool.', fields: { ...outputShared, outputBinding } },
-  ExpressionToolOutputParameter: { doc: 'An output of an expression.', fields: outputShared },
-  OperationOutputParameter: { doc: 'An output of an operation.', fields: outputShared },
+  ExpressionToolOutputParameter: { doc: 'An output of an expression.', fields: { ...outputShared, ...idle } },
+  OperationOutputParameter: { doc: 'An output of an operation.', fields: { ...outputShared, ...idle } },
   WorkflowOutputParameter: {
     doc: 'An output of a workflow.',
     fields: {
       ...outputShared,
+      ...idle,
       outputSource: may(oneOrMore('string'), 'Where it comes from: `step/output`, or an input of the workflow.'),
       linkMerge,
       pickValue,

@@ -30,6 +30,8 @@ export interface FieldRule {
   doc: string;
   required: boolean;
   since?: Version;
+  /** The last version that has it. */
+  until?: Version;
   /** Shapes that came with a later version. */
   later?: { since: Version; shapes: readonly Shape[] };
 }
@@ -40,7 +42,7 @@ export interface RecordRule {
 }
 
 /** A field that may be left out. */
-export function may(shapes: Shapes, doc: string, more: Pick<FieldRule, 'since' | 'later'> = {}): FieldRule {
+export function may(shapes: Shapes, doc: string, more: Pick<FieldRule, 'since' | 'until' | 'later'> = {}): FieldRule {
   return {
     shapes: typeof shapes === 'string' || !Array.isArray(shapes) ? [shapes as Shape] : shapes,
     doc,
@@ -50,7 +52,7 @@ export function may(shapes: Shapes, doc: string, more: Pick<FieldRule, 'since' |
 }
 
 /** A field that must be there. */
-export function must(shapes: Shapes, doc: string, more: Pick<FieldRule, 'since' | 'later'> = {}): FieldRule {
+export function must(shapes: Shapes, doc: string, more: Pick<FieldRule, 'since' | 'until' | 'later'> = {}): FieldRule {
   return { ...may(shapes, doc, more), required: true };
 }
 
@@ -61,6 +63,13 @@ const order: readonly Version[] = ['v1.0', 'v1.1', 'v1.2', 'v1.3.0-dev1'];
 /** Whether `version` has what came with `since`. */
 export function hasFeature(version: Version, since: Version | undefined): boolean {
   return since === undefined || order.indexOf(version) >= order.indexOf(since);
+}
+
+/** Whether a document of `version` may have this field. */
+export function hasField(version: Version, rule: FieldRule): boolean {
+  return (
+    hasFeature(version, rule.since) && (rule.until === undefined || order.indexOf(version) <= order.indexOf(rule.until))
+  );
 }
 
 export function shapesOf(rule: FieldRule, version: Version): readonly Shape[] {

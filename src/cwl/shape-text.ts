@@ -26,7 +26,7 @@ function formatShape(shape: Shape): string {
     boolean: 'true or false',
     int: 'an integer',
     number: 'a number',
-    expression: 'an expression, $(...) or ${...}',
+    expression: 'an expression such as $(inputs.x)',
     any: 'any value',
     type: 'a type',
     process: 'a process or a reference to one',

@@ -8,7 +8,8 @@ export function formatType(type: Type): string {
       return type.name;
     case 'array': {
       const items = formatType(type.items);
-      return type.items.kind === 'union' || /[ ]/.test(items) ? `array of (${items})` : `${items}[]`;
+      if (items.includes(' ')) return `array of (${items})`;
+      return type.items.kind === 'union' ? `array of ${items}` : `${items}[]`;
     }
     case 'record':
       return type.name === undefined

@@ -3,7 +3,7 @@ import type { Process, Version } from '#cwl/model.ts';
 import { fieldOf, textOf } from '#cwl/node.ts';
 import { parseText } from '#cwl/parse-text.ts';
 import { stringOf } from '#cwl/reading.ts';
-import { hasFeature, type RecordRule, type Shape } from '#cwl/schema.ts';
+import { hasFeature, hasField, type RecordRule, type Shape } from '#cwl/schema.ts';
 import { processClasses, rules } from '#cwl/schema-processes.ts';
 import { requirementRules } from '#cwl/schema-requirements.ts';
 import { resolveUri } from '#cwl/uri.ts';
@@ -42,7 +42,7 @@ async function completeKey(spot: Spot, version: Version, load: (uri: string) => 
   if (spot.record !== undefined) {
     const { fields } = rules[spot.record] as RecordRule;
     return Object.entries(fields)
-      .filter(([name, rule]) => hasFeature(version, rule.since) && !spot.map?.entries.has(name))
+      .filter(([name, rule]) => hasField(version, rule) && !spot.map?.entries.has(name))
       .map(([name, rule]) => keyItem(name, rule.doc, rule.required));
   }
   if (spot.shapes.includes('requirements')) {

@@ -244,7 +244,7 @@ test('a document that many steps run is read once', async () => {
 test('documents of different versions work together, each by its own rules', async () => {
   const workflow = await loadWorkflow({
     'main.cwl':
-      'cwlVersion: v1.2\nclass: Workflow\ninputs: {x: File}\noutputs: []\nsteps:\n  a: {run: old.cwl, in: {a: x}, out: []}\n  b: {run: {class: ExpressionTool, inputs: [], outputs: [], expression: "${return {};}"}, in: [], out: []}',
+      'cwlVersion: v1.2\nclass: Workflow\ninputs: {x: File}\noutputs: []\nsteps:\n  a: {run: old.cwl, in: {a: x}, out: []}\n  b: {run: {class: ExpressionTool, inputs: [], outputs: [], expression: "$({})"}, in: [], out: []}',
     'old.cwl':
       'cwlVersion: v1.0\nclass: CommandLineTool\nbaseCommand: a\ninputs: {a: {type: File, secondaryFiles: .x?}}\noutputs: []',
   });

@@ -32,7 +32,7 @@ const cases: Record<string, [files: string | Record<string, string>, ...problems
   ],
   'a value of a newer version': [
     'cwlVersion: v1.1\nclass: CommandLineTool\nbaseCommand: a\ninputs: []\noutputs: []\nrequirements: {ResourceRequirement: {coresMin: 0.5}}',
-    'main.cwl:6:48 error cwl/wrong-type: coresMin takes an integer or an expression, $(...) or ${...}, not the number 0.5. From cwlVersion v1.2 on this is allowed.',
+    'main.cwl:6:48 error cwl/wrong-type: coresMin takes an integer or an expression such as $(inputs.x), not the number 0.5. From cwlVersion v1.2 on this is allowed.',
   ],
   'a prefix without a namespace': [
     tool('inputs: []', 'outputs: []', 's:author: me'),
@@ -62,7 +62,7 @@ const cases: Record<string, [files: string | Record<string, string>, ...problems
   ],
   'text where only an expression has a meaning': [
     tool('inputs: []', 'outputs: {o: {type: int, outputBinding: {outputEval: self}}}'),
-    'main.cwl:5:54 error cwl/wrong-type: outputEval takes an expression, $(...) or ${...}, not the string "self".',
+    'main.cwl:5:54 error cwl/wrong-type: outputEval takes an expression such as $(inputs.x), not the string "self".',
   ],
   'an unknown class': [
     'cwlVersion: v1.2\nclass: Workflw',
@@ -101,7 +101,7 @@ const cases: Record<string, [files: string | Record<string, string>, ...problems
     'main.cwl:7:9 error cwl/recursive-type: This type contains itself.',
   ],
   'stdout where no stream is': [
-    'cwlVersion: v1.2\nclass: ExpressionTool\nexpression: ${return {};}\ninputs: []\noutputs: {o: stdout}',
+    'cwlVersion: v1.2\nclass: ExpressionTool\nexpression: $(null)\ninputs: []\noutputs: {o: stdout}',
     'main.cwl:5:14 error cwl/wrong-type: The type stdout is known only in a CommandLineTool.',
   ],
   'stdout with a binding': [
@@ -445,6 +445,38 @@ const cases: Record<string, [files: string | Record<string, string>, ...problems
   'an alias without an anchor': [
     'cwlVersion: *v\n',
     'main.cwl:1:13 error cwl/alias: There is no anchor &v before this.',
+  ],
+  'JavaScript that is not asked for': [
+    tool(
+      'inputs: {a: int}',
+      'outputs: {o: {type: int, outputBinding: {outputEval: $(1 + 1)}}}',
+      'arguments: [$(inputs.a), \\$(date +%s), "x $(inputs.a + 1)"]',
+    ),
+    'main.cwl:5:54 warning cwl/no-javascript: This is JavaScript, which needs InlineJavascriptRequirement among the requirements.',
+    'main.cwl:6:40 warning cwl/no-javascript: This is JavaScript, which needs InlineJavascriptRequirement among the requirements.',
+  ],
+  'JavaScript that the workflow asks for': [
+    {
+      'main.cwl': workflow(
+        'requirements: {InlineJavascriptRequirement: {}}',
+        'inputs: []',
+        'outputs: []',
+        'steps:',
+        '  s: {run: js.cwl, in: {}, out: []}',
+      ),
+      'js.cwl': tool('inputs: []', 'outputs: []', 'arguments: [$(1 + 1)]'),
+    },
+  ],
+  'a binding on the output of a workflow': [
+    workflow('inputs: {a: File}', 'outputs: {b: {type: File, outputSource: a, outputBinding: {}}}', 'steps: []'),
+    'main.cwl:4:44 error cwl/unknown-field: A WorkflowOutputParameter has no field outputBinding. It has id, label, doc, type, secondaryFiles, streamable, format, outputSource, linkMerge, pickValue.',
+  ],
+  'the same in version 1.0, where it is allowed': [
+    workflow(
+      'inputs: {a: File}',
+      'outputs: {b: {type: File, outputSource: a, outputBinding: {}}}',
+      'steps: []',
+    ).replace('v1.2', 'v1.0'),
   ],
   'optional inputs need nothing': [
     {
