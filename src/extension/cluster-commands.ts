@@ -37,7 +37,7 @@ export class ClusterCommands {
       forgetSecrets: name => this.#with(name, each => this.#forget(each)),
       editCluster: () =>
         vscode.commands.executeCommand('workbench.action.openSettingsJson', {
-          revealSetting: { key: 'cwl.clusters', edit: true },
+          revealSetting: { key: 'cwl.clusters' },
         }),
       showMessages: () => this.#messages.log.show(),
     };

@@ -45,7 +45,10 @@ export function isCancellation(error: unknown): boolean {
 function toSentences(failure: Failure): string {
   const message = failure.message.trim();
   const sentence = /[.!?]$/.test(message) ? message : `${message}.`;
-  return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}${failure.hint ? ` ${failure.hint}` : ''}`;
+  // The name of a file keeps its case.
+  const isWord = /^\p{L}+[\s,.]/u.test(sentence);
+  const first = isWord ? sentence.charAt(0).toUpperCase() : sentence.charAt(0);
+  return `${first}${sentence.slice(1)}${failure.hint ? ` ${failure.hint}` : ''}`;
 }
 
 function describeBug(error: unknown): string {

@@ -65,8 +65,15 @@ export class Workbench {
 
   /** Text of the lines that are in sight in the editor with the given title. */
   async editorText(): Promise<string> {
-    const lines = await this.page.locator('.editor-group-container.active .view-lines').last().innerText();
-    return lines.replaceAll('\u00a0', ' ');
+    const lines = await this.page.locator('.editor-group-container.active .view-lines').last().textContent();
+    return (lines ?? '').replaceAll('\u00a0', ' ');
+  }
+
+  /** Replaces all text of the editor that has the focus, and saves it. */
+  async replaceText(text: string): Promise<void> {
+    await this.page.keyboard.press('Control+A');
+    await this.page.keyboard.insertText(text);
+    await this.page.keyboard.press('Control+S');
   }
 
   /** Shows the views of the extension. */
@@ -106,11 +113,11 @@ export class Workbench {
     await this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first().click();
   }
 
-  /** Answers the input box that is shown; with no text what stands there is taken. */
-  async answer(text?: string): Promise<void> {
-    const input = this.quickInput.locator('.quick-input-box input');
-    await input.waitFor({ state: 'visible' });
-    if (text !== undefined) await input.fill(text);
+  /** Answers the input box with this title or prompt. */
+  async answer(question: string | RegExp, text: string): Promise<void> {
+    const box = this.quickInput.filter({ hasText: question });
+    await box.waitFor({ state: 'visible' });
+    await box.locator('.quick-input-box input').fill(text);
     await this.page.keyboard.press('Enter');
   }
 

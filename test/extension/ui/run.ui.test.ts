@@ -1,13 +1,13 @@
 // A user's day: write a document, run it on a cluster, look at what happens, go away and come back. Every part is real:
 // VS Code's workbench, an SSH server, the packaged extension, a registry, the sandbox.
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { busyboxImage } from '../../support/images.ts';
-import { makeFolder } from '../../support/machine.ts';
+import { findUser, makeFolder, needPackages, run, type User } from '../../support/machine.ts';
 import { noRegistry, pushImage, type Registry, startRegistry } from '../../support/registry.ts';
 import { noSshd, type Sshd, startSshd } from '../../support/sshd.ts';
 import { installCodeServer, noCodeServer } from '../support/code-server.ts';
@@ -23,6 +23,7 @@ describe('in the editor', { skip }, () => {
   let sshd: Sshd;
   let registry: Registry;
   let home: ReturnType<typeof makeFolder>;
+  let scratch: ReturnType<typeof mountScratch>;
   let server: Server;
   let browser: Browser;
   let editor: Workbench;
@@ -30,10 +31,13 @@ describe('in the editor', { skip }, () => {
   before(async () => {
     const codeServer = await installCodeServer();
     const vsix = packageExtension();
-    sshd = await startSshd();
+    const user = findUser();
+    home = makeFolder(user, 'cwl-home-');
+    // Nothing is left in the account's own home, which other tests use.
+    sshd = await startSshd({ extra: [`SetEnv HOME=${home.path}`] });
     registry = await startRegistry();
     await pushImage(registry, 'library/busybox:1.36', busyboxImage());
-    home = makeFolder(sshd.user, 'cwl-home-');
+    scratch = mountScratch(user);
     cpSync(join(import.meta.dirname, '../workspace'), workspace, { recursive: true });
     writeSshConfig();
     server = await startServer(codeServer, {
@@ -51,6 +55,7 @@ describe('in the editor', { skip }, () => {
     await server?.stop();
     await sshd?.stop();
     await registry?.stop();
+    scratch?.remove();
     home?.remove();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -67,7 +72,7 @@ describe('in the editor', { skip }, () => {
 
   async function newWindow(): Promise<Workbench> {
     const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(60_000);
     const workbench = new Workbench(page);
     await workbench.open(server.url);
     return workbench;
@@ -107,12 +112,120 @@ describe('in the editor', { skip }, () => {
     await editor.page.locator('.welcome-view-content a', { hasText: 'Add a cluster' }).click();
     await editor.screenshot('2-choose-host');
     await editor.pick('cluster');
-    await editor.answer('lab');
+    await editor.answer('How the cluster is called', 'lab');
     await editor.dialog.filter({ hasText: sshd.fingerprint }).waitFor();
     await editor.screenshot('3-host-key');
     await editor.dialog.locator('.monaco-button', { hasText: 'Trust and Connect' }).click();
-    await editor.line(/lab.*connected/).waitFor({ timeout: 60_000 });
+    await editor.line(/lab.*· connected/).waitFor();
     assert.match(readFileSync(join(folder, 'home/.ssh/known_hosts'), 'utf8'), /ssh-ed25519/);
     await editor.screenshot('4-connected');
   });
+
+  step('its settings are changed where its line leads to', async () => {
+    await editor.clickInline('lab', 'Edit Settings');
+    await editor.page.locator('.view-lines', { hasText: 'cwl.clusters' }).click();
+    const clusters = [
+      { name: 'lab', host: 'cluster', mirrors: { 'docker.io': registry.url }, outputFolder: scratch.path },
+    ];
+    const file = join(server.folder, 'data/User/settings.json');
+    const settings = { ...(JSON.parse(readFileSync(file, 'utf8')) as object), 'cwl.clusters': clusters };
+    await editor.replaceText(JSON.stringify(settings));
+    await editor.line(/lab.*not connected/).waitFor();
+    // It lies over the rest of the workbench.
+    await editor.page.keyboard.press('Escape');
+  });
+
+  step('inputs are made from a template', async () => {
+    await editor.openFile('flow.cwl');
+    await editor.lens('Run on lab').click();
+    await editor.pick('Make a file from a template');
+    await editor.tab('flow-inputs.yml').waitFor();
+    assert.match(await editor.editorText(), /words:/);
+    await editor.screenshot('5-template');
+    await editor.replaceText('{ words: [one, two, three], ticks: 60 }');
+  });
+
+  step('one click runs it, and warns of locks that do not hold', async () => {
+    await editor.lens('Run on lab with flow-inputs.yml').click();
+    await editor.notification(/locks on .* do not hold/i).waitFor();
+    await editor.screenshot('6-lock-warning');
+    await editor.line('flow.cwl').waitFor();
+    await editor.line(/watch.*\d s/).waitFor();
+    await editor.line(/greet.*3 of 3/).waitFor();
+    await editor.screenshot('7-running');
+  });
+
+  step('the log of a step is followed', async () => {
+    await editor.line('watch').click();
+    await editor.tab('watch').waitFor();
+    const lines = editor.page.locator('.editor-group-container .view-lines', { hasText: 'tick' }).last();
+    await lines.filter({ hasText: 'tick 5' }).waitFor();
+    await lines.filter({ hasText: /tick\s3\d/ }).waitFor();
+    await editor.screenshot('8-log');
+  });
+
+  step('the run goes on without the editor, which finds it again', async () => {
+    await editor.page.close();
+    editor = await newWindow();
+    await editor.showViews();
+    await editor.line(/flow\.cwl/).waitFor();
+    await editor.screenshot('9-again');
+    await editor.line(/flow\.cwl.*done/).waitFor();
+  });
+
+  step('outputs open in the editors of VS Code', async () => {
+    await editor.line(/flow\.cwl.*done/).click();
+    await editor.line('Outputs').waitFor();
+    await editor.line('table.tsv').click();
+    await editor.tab('table.tsv').waitFor();
+    await editor.page.locator('.view-lines', { hasText: 'three' }).waitFor();
+    await editor.screenshot('10-table');
+    await editor.line('picture.png').click();
+    await editor.tab('picture.png').waitFor();
+    const preview = editor.page.frameLocator('iframe.webview.ready').frameLocator('iframe#active-frame');
+    await preview.locator('img').waitFor();
+    await editor.screenshot('11-picture');
+  });
+
+  step('a shell opens in the sandbox of a step, with its command line at the prompt', async () => {
+    await editor.clickInline(/^\s*\[1\]/, 'Open Shell');
+    await editor.terminal.filter({ hasText: 'echo hello two' }).waitFor();
+    await editor.screenshot('12-shell');
+    await editor.typeInTerminal('\n');
+    await editor.terminal.filter({ hasText: /\nhello two/ }).waitFor();
+    await editor.typeInTerminal('cat /proc/self/environ | tr "\\0" "\\n" | grep -c SSH_ ; pwd\n');
+    await editor.terminal.filter({ hasText: /\n0\n\/w/ }).waitFor();
+    await editor.typeInTerminal('exit\n');
+  });
+
+  step('a connection that breaks comes back by itself', async () => {
+    await sshd.dropConnections();
+    await editor.line(/lab.*lost/).waitFor();
+    await editor.screenshot('13-lost');
+    await editor.line(/lab.*· connected/).waitFor();
+  });
+
+  step('what was put on the cluster is removed, and listed', async () => {
+    await editor.runCommand('CWL: Remove Helper From Cluster');
+    await editor.dialog.locator('.monaco-button', { hasText: 'With Runs' }).click();
+    await editor.page.locator('.view-lines', { hasText: 'Removed from lab' }).waitFor();
+    await editor.screenshot('14-removed');
+    assert.equal(existsSync(join(home.path, '.cwl-on-clusters')), false);
+  });
 });
+
+/** A folder behind FUSE, whose locks hold on one machine only. */
+function mountScratch(user: User): { path: string; remove(): void } {
+  needPackages('bindfs');
+  const source = makeFolder(user, 'cwl-scratch-');
+  const mount = makeFolder(user, 'cwl-scratch-mount-');
+  run('bindfs', ['-o', 'allow_other', source.path, mount.path]);
+  return {
+    path: mount.path,
+    remove() {
+      run('umount', ['-l', mount.path]);
+      mount.remove();
+      source.remove();
+    },
+  };
+}
