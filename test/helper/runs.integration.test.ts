@@ -230,6 +230,18 @@ describe('a run', () => {
     assert.deepEqual(whole, { text: 'ä\nthrough\n', next: 19, ended: true });
   });
 
+  test('opens a shell in the sandbox of a step', async () => {
+    const gate = gateOf('gate7');
+    const id = await start(workflow, { gate });
+    await waitFor(id, waiting);
+    const plan = await served.connection.sendRequest(protocol.openShell, { run: id, task: 'second' });
+    assert.match(plan.commandLine, /^sh -c .*gate7/);
+    const inside = await helper.run([...plan.arguments, '--', 'sh', '-c', 'pwd; ls']);
+    assert.equal(inside.stdout, `${join(helper.home, 'runs', id, 'tasks', 'second', 'work')}\ntext\n`, inside.stderr);
+    await failsWith('run/no-task', served.connection.sendRequest(protocol.openShell, { run: id, task: 'third' }));
+    await served.connection.sendRequest(protocol.cancelRun, { id });
+  });
+
   test('is seen by two editors at once, and told as removed to both', async () => {
     const gate = gateOf('gate6');
     const other = helper.serve();
