@@ -1,0 +1,243 @@
+// Each engine against programs that try what a tool must not do, as an unprivileged user.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { Engine, Sandbox } from '#engine/sandbox.ts';
+import { planFeatures } from '#engine/self-test.ts';
+import { makeEngines } from '#helper/self-test.ts';
+import { findUser, isRoot, run } from '../support/machine.ts';
+import { makePlace, type Place } from '../support/sandbox.ts';
+
+let place: Place;
+let engines: Map<string, Engine>;
+let other: ChildProcess;
+let work: string;
+let counter = 0;
+
+before(async () => {
+  place = makePlace(findUser());
+  const query = planFeatures(place.tools.launcher);
+  const { code, signal, ...answer } = await place.run(query);
+  const features = query.parse({ ...answer, exit: { code, signal } });
+  engines = new Map(makeEngines(place.tools, features).map(engine => [engine.name, engine]));
+  if (features.landlock >= 2) {
+    // As on kernels without Landlock: PRoot alone.
+    for (const engine of makeEngines(place.tools, { ...features, landlock: 0 }).slice(1)) {
+      engines.set(`${engine.name} alone`, engine);
+    }
+  }
+  work = place.makeFolder('work');
+  const ids = isRoot ? { uid: place.user.uid, gid: place.user.gid } : {};
+  other = spawn('sleep', ['300'], { ...ids, stdio: 'ignore' });
+  copyFileSync(place.compile('test/engine/programs/escape.c', 'escape'), join(place.rootfs, 'bin/escape'));
+});
+after(() => {
+  other?.kill('SIGKILL');
+  place?.remove();
+});
+
+const names = ['userns', 'proot', 'proot-slow', 'proot alone', 'proot-slow alone'];
+
+function plan(name: string, sandbox: Partial<Sandbox>) {
+  const engine = engines.get(name) as Engine;
+  const binds = [{ host: work, guest: '/w', writable: true }, ...(sandbox.binds ?? [])];
+  return engine.planCommand(
+    { rootfs: place.rootfs, cwd: '/w', env: { PATH: '/bin' }, network: false, argv: [], ...sandbox, binds },
+    place.makeFolder(`temporary-${++counter}`),
+  );
+}
+
+function sh(name: string, script: string, sandbox: Partial<Sandbox> = {}) {
+  return place.run(plan(name, { ...sandbox, argv: ['/bin/sh', '-c', script] }));
+}
+
+function makeSecrets() {
+  rmSync(join(place.folder, 'outside'), { recursive: true, force: true });
+  const outside = place.makeFolder('outside');
+  const file = join(outside, 'file');
+  const program = join(outside, 'program');
+  const open = place.makeFolder('outside/open');
+  writeFileSync(file, 'secret\n');
+  writeFileSync(join(place.folder, 'program.c'), 'int main(void) { return 42; }\n');
+  run('gcc', ['-static', '-o', program, join(place.folder, 'program.c')]);
+  const input = join(place.makeFolder('inputs'), 'input');
+  writeFileSync(input, 'input\n');
+  if (isRoot) for (const each of [file, program, input]) chownSync(each, place.user.uid, place.user.gid);
+  return { file, program, open, input };
+}
+
+test('the program that tries to escape succeeds where there is no sandbox', async () => {
+  const { file, program, open } = makeSecrets();
+  const argv = [join(place.folder, 'escape'), file, program, open, String(other.pid), '-'];
+  const { stdout } = await place.run({ argv, cwd: work, env: { HOST_HOME: place.user.home } });
+  const escaped = new Set([...stdout.matchAll(/^(\S+) ESCAPED$/gm)].map(match => match[1]));
+  for (const name of [
+    'open',
+    'openat2',
+    'proc-self-root',
+    'execve',
+    'execveat',
+    'write-outside',
+    'stat',
+    'statx',
+    'home',
+  ]) {
+    assert.ok(escaped.has(name), `${name} should succeed on the host:\n${stdout}`);
+  }
+});
+
+for (const name of names) {
+  test(`${name}: nothing outside is seen, run, written or attached to`, async t => {
+    const engine = engines.get(name);
+    if (!engine) return t.skip('this kernel has no Landlock to leave out');
+    const { file, program, open, input } = makeSecrets();
+    const before = readdirSync(place.rootfs, { recursive: true }).sort();
+    const { stdout, stderr, code } = await place.run(
+      plan(name, {
+        binds: [{ host: input, guest: '/in/1/input', writable: false }],
+        env: { PATH: '/bin', HOST_HOME: place.user.home },
+        argv: ['/bin/escape', file, program, open, String(other.pid), engine.enforcesReadOnly ? '/in/1/input' : '-'],
+      }),
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^end$/m);
+    assert.ok(stdout.split('\n').length > 45, stdout);
+    const escaped = stdout.split('\n').filter(line => line.endsWith('ESCAPED'));
+    // Between PRoot's look and the kernel's, a link can be exchanged: only the kernel can prevent that.
+    const expected = engine.enforcesReadOnly ? [] : escaped.filter(line => line.startsWith('link-race'));
+    assert.deepEqual(escaped, expected);
+    assert.deepEqual(readdirSync(open), []);
+    assert.equal(readFileSync(input, 'utf8'), 'input\n');
+    assert.deepEqual(readdirSync(place.rootfs, { recursive: true }).sort(), before, 'the rootfs is as it was');
+  });
+
+  test(`${name}: exit statuses and signals are those of the command`, async t => {
+    if (!engines.has(name)) return t.skip('this kernel has no Landlock to leave out');
+    assert.equal((await sh(name, 'true; exit 3')).code, 3);
+    assert.equal((await sh(name, 'sleep 20 & exit 4')).code, 4);
+    const killed = await sh(name, 'true; kill -9 $$');
+    assert.ok(killed.signal === 'SIGKILL' || killed.code === 137, `${killed.code} ${killed.signal}`);
+    assert.equal((await place.run(plan(name, { argv: ['/bin/absent'] }))).code === 0, false);
+  });
+
+  test(`${name}: the environment, the working directory and the network are those of the sandbox`, async t => {
+    if (!engines.has(name)) return t.skip('this kernel has no Landlock to leave out');
+    const { stdout } = await sh(name, 'env; pwd', { env: { PATH: '/bin', FOO: 'bar baz' } });
+    const lines = stdout.trim().split('\n');
+    assert.ok(lines.includes('FOO=bar baz') && lines.at(-1) === '/w', stdout);
+    assert.ok(!/PROOT|LD_|HOME=/.test(stdout), stdout);
+
+    const server = createServer(socket => socket.end('reached\n')).listen(0, '127.0.0.1');
+    await new Promise(resolve => server.once('listening', resolve));
+    const { port } = server.address() as { port: number };
+    const ask = `nc -w 2 127.0.0.1 ${port} </dev/null`;
+    assert.equal((await sh(name, ask, { network: true })).stdout, 'reached\n');
+    assert.equal((await sh(name, ask)).stdout, '');
+    const own = 'nc -l -p 18765 -e /bin/echo own & sleep 0.3; nc -w 2 127.0.0.1 18765 </dev/null';
+    assert.equal((await sh(name, own)).stdout, 'own\n', 'the loopback device works');
+    server.close();
+  });
+
+  test(`${name}: names that are hard to write are bound`, async t => {
+    if (!engines.has(name)) return t.skip('this kernel has no Landlock to leave out');
+    const strange = ['a:b', 'c d#', 'e!', "f'", 'ü"$x', '-b'];
+    const folder = place.makeFolder(`strange-${++counter}`);
+    const binds = strange.map((each, index) => {
+      writeFileSync(join(folder, each), each);
+      return { host: join(folder, each), guest: `/in/${index}/${each}`, writable: false };
+    });
+    const { stdout, stderr } = await sh(name, 'for i in /in/*/*; do cat "$i"; echo; done', { binds });
+    assert.deepEqual(stdout.trim().split('\n'), strange, stderr);
+  });
+
+  test(`${name}: a process list shows the sandbox only`, async t => {
+    if (!engines.has(name)) return t.skip('this kernel has no Landlock to leave out');
+    const { stdout } = await sh(name, 'ps');
+    assert.ok(!stdout.includes('sleep 300'), stdout);
+    assert.ok(stdout.includes('/bin/sh -c ps') || stdout.includes('{ps}'), stdout);
+  });
+
+  test(`${name}: nothing of it survives its command or its caller`, async t => {
+    if (!engines.has(name)) return t.skip('this kernel has no Landlock to leave out');
+    const marker = `${4000 + counter++}.25`;
+    await sh(name, `sleep ${marker} & sleep ${marker} & exit 0`);
+    assert.equal(countProcesses(marker), 0);
+    const command = plan(name, { argv: ['/bin/sh', '-c', `sleep ${marker} & sleep ${marker}`] });
+    const ids = isRoot ? { uid: place.user.uid, gid: place.user.gid } : {};
+    const [file = '', ...args] = command.argv;
+    const child = spawn(file, args, { cwd: command.cwd, env: command.env, ...ids, stdio: 'ignore' });
+    await waitFor(() => countProcesses(marker) > 0);
+    child.kill('SIGKILL');
+    await waitFor(() => countProcesses(marker) === 0);
+  });
+}
+
+test('proot: without network namespaces, only the loopback device is reached', async t => {
+  const address = Object.values(networkInterfaces())
+    .flat()
+    .find(each => each && !each.internal && each.family === 'IPv4')?.address;
+  if (address === undefined) return t.skip('this machine has no network device but the loopback');
+  const server = createServer(socket => socket.end('reached\n')).listen(0, '0.0.0.0');
+  await new Promise(resolve => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  for (const name of ['proot', 'proot-slow']) {
+    const ask = async (host: string, network: boolean) => {
+      const command = plan(name, { network, argv: ['/bin/sh', '-c', `nc -w 2 ${host} ${port} </dev/null`] });
+      // Behind the guard no namespace is to be had.
+      return place.run({ ...command, argv: [place.tools.launcher, '--', ...command.argv] });
+    };
+    assert.equal((await ask(address, true)).stdout, 'reached\n');
+    assert.equal((await ask('127.0.0.1', false)).stdout, 'reached\n');
+    const refused = await ask(address, false);
+    assert.equal(refused.stdout, '');
+    assert.match(refused.stderr, /unreachable/i);
+  }
+  server.close();
+});
+
+test('no engine can be used where its programs cannot be executed', async () => {
+  chmodSync(place.tools.proot, 0o644);
+  const { code, stderr } = await sh('proot', 'true');
+  chmodSync(place.tools.proot, 0o755);
+  assert.equal(code, 126);
+  assert.match(stderr, /launcher: .*proot: Permission denied/);
+});
+
+function countProcesses(marker: string): number {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .filter(pid => {
+      const path = `/proc/${pid}/cmdline`;
+      try {
+        const state = /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+        return (
+          existsSync(path) &&
+          state !== 'Z' &&
+          readFileSync(path, 'utf8').split('\0').slice(0, 2).join(' ') === `sleep ${marker}`
+        );
+      } catch {
+        return false;
+      }
+    }).length;
+}
+
+async function waitFor(isDone: () => boolean): Promise<void> {
+  const end = Date.now() + 10_000;
+  while (!isDone()) {
+    assert.ok(Date.now() < end, 'waited 10 s in vain');
+    await new Promise(resolve => setTimeout(resolve, 30));
+  }
+}
