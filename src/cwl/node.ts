@@ -47,12 +47,6 @@ export function placeOf(span: Span): Place {
   return { uri: span.source.uri, range: rangeOf(span) };
 }
 
-/** From the key of an entry to the end of its value. */
-export function placeOfEntry({ key, value }: Entry): Place {
-  const end = value.source === key.source ? value.end : key.end;
-  return placeOf({ source: key.source, start: key.start, end });
-}
-
 export function problemAt(span: Span, code: string, message: string, severity: Problem['severity'] = 'error'): Problem {
   return { code, message, severity, uri: span.source.uri, range: rangeOf(span) };
 }

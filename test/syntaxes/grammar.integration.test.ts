@@ -12,8 +12,8 @@ const { createOnigScanner, createOnigString, loadWASM } =
 
 const files: Record<string, string> = {
   'source.cwl': 'syntaxes/cwl.tmLanguage.json',
-  'source.yaml': 'node_modules/tm-grammars/grammars/yaml.json',
-  'source.js': 'node_modules/tm-grammars/grammars/javascript.json',
+  'source.yaml': require.resolve('tm-grammars/grammars/yaml.json'),
+  'source.js': require.resolve('tm-grammars/grammars/javascript.json'),
 };
 let grammar: import('vscode-textmate').IGrammar;
 
@@ -83,7 +83,7 @@ test('brackets inside an expression do not end it', () => {
 });
 
 test('an escaped expression is text', () => {
-  const text = 'script: |\n  echo \\$(date) \\${HOME}\nstdout: x';
+  const text = `script: |\n  echo \\$(date) \\\${HOME}\nstdout: x`;
   assert.match(scopesAt(text, '\\$'), /constant\.character\.escape\.cwl/);
   assert.doesNotMatch(scopesAt(text, 'date'), /meta\.embedded/);
   assert.doesNotMatch(scopesAt(text, 'HOME'), /meta\.embedded/);
