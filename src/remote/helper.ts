@@ -147,7 +147,9 @@ class Wire {
 
   #explainEnd(how: string): Failure | undefined {
     if (this.#isClosing) return undefined;
-    const said = this.#stderr.trim().split('\n').slice(-8).join('\n');
+    // A stack tells a person nothing.
+    const lines = this.#stderr.split('\n').filter(line => line.trim() !== '' && !/^\s+at /.test(line));
+    const said = lines.slice(-8).join('\n');
     return new Failure('remote/helper', `the helper on ${this.#hostName} ended (${how})`, {
       hint: said ? `It said: ${said}` : 'Connect again; if it happens again, install the helper anew.',
     });
