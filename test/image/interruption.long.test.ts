@@ -1,0 +1,3 @@
+import { testInterruptions } from './interruption.ts';
+
+testInterruptions(200, 50);
