@@ -193,7 +193,10 @@ class Loader {
   #readVersion(root: Node, inherited?: Version): Version | undefined {
     const holder = root.kind === 'list' ? root.items[0] : root;
     const node = fieldOf(holder, 'cwlVersion');
-    const said = textOf(node)?.replace(/^cwl:|^https:\/\/w3id\.org\/cwl\/cwl#/, '');
+    // Development versions that led to a release count as that release.
+    const said = textOf(node)
+      ?.replace(/^cwl:|^https:\/\/w3id\.org\/cwl\/cwl#/, '')
+      .replace(/^(v1\.[012])(?:\.dev4|\.0-dev\d)$/, '$1');
     const known: readonly Version[] = this.#options.enableDev ? [...versions, 'v1.3.0-dev1'] : versions;
     const version = known.find(each => each === said);
     if (version) return version;
