@@ -35,7 +35,7 @@ export class Staging {
   /** What lies where for the task, besides its own directories. */
   readonly mounts: Mount[] = [];
   readonly #writable: string[] = [];
-  /** Where the working directory holds a file or directory, by its location. */
+  /** Where the working directory holds a file or directory, by its location; the first place where it is there twice. */
   readonly #inWork = new Map<string, string>();
   readonly #taken = new Map<string, string | undefined>();
   #count = 0;
@@ -128,7 +128,8 @@ export class Staging {
     const parts = value.class === 'File' ? (value.secondaryFiles ?? []) : [];
     for (const part of parts) await this.#addPath(part, beside(part, folder), how);
     if (!this.#take(place.guest, value.location)) return;
-    if (value.location !== undefined) this.#inWork.set(value.location, place.guest);
+    if (value.location !== undefined && !this.#inWork.has(value.location))
+      this.#inWork.set(value.location, place.guest);
     const source = toHostPath(value);
     if (source !== undefined && (!how.writable || how.inplace)) return this.#mount(source, place, how.writable);
     mkdirSync(dirname(place.host), { recursive: true });

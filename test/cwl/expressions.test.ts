@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: CWL writes its expressions so.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isFailure } from '#base/failure.ts';

@@ -1,0 +1,157 @@
+// Tools in images, under PRoot and in user namespaces, as a user without rights.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type InstalledHelper, installHelper } from '../support/helper.ts';
+import { busyboxImage, writeLayout } from '../support/images.ts';
+import { findUser, isRoot } from '../support/machine.ts';
+import { Layer } from '../support/tar.ts';
+
+const kit = join(import.meta.dirname, '..', '..', 'dist', 'kit', `linux-${process.arch}`, 'bin', 'proot');
+const skip = !isRoot
+  ? 'only root can make a user without rights'
+  : existsSync(kit)
+    ? false
+    : 'there is no kit in dist/: npm run build';
+
+let helper: InstalledHelper;
+let folder: string;
+
+before(async () => {
+  if (skip) return;
+  const user = findUser();
+  helper = await installHelper(user);
+  folder = join(helper.folder, 'documents');
+  const script = '#!/bin/sh\necho "entered with $#: $*" >&2\nexec "$@"\n';
+  const entered = busyboxImage({
+    layers: [new Layer().file('enter.sh', script, 0o755)],
+    config: {
+      Env: ['PATH=/bin:/usr/bin', 'FROM_IMAGE=yes'],
+      Entrypoint: ['/enter.sh'],
+      Cmd: ['echo', 'the default command'],
+    },
+  });
+  writeLayout(join(folder, 'image'), { 'local/entered:1': entered });
+  const requirements = (more = '') => `requirements:\n  DockerRequirement: {dockerLoad: image${more}}\n`;
+  const tool = (body: string, more = '') => `cwlVersion: v1.2\nclass: CommandLineTool\n${requirements(more)}${body}`;
+  write({
+    'data/reads.txt': 'reads\n',
+    'data/reads.txt.idx': 'index\n',
+    'data/deep/file.txt': 'deep\n',
+    'look.cwl': tool(`  InitialWorkDirRequirement:
+    listing:
+      - $(inputs.file)
+      - {entryname: own/script.sh, entry: "cat $(inputs.file.path) $(inputs.file.path).idx"}
+      - {entryname: copy.txt, entry: $(inputs.file), writable: true}
+      - {entryname: /etc/placed.conf, entry: "placed here"}
+baseCommand: [sh, -c]
+arguments:
+  - |
+    pwd; echo $HOME $TMPDIR; env | sort | cut -d= -f1 | grep -vxE 'PWD|SHLVL|OLDPWD|_' | tr '\\n' ' '; echo
+    sh own/script.sh; cat /etc/placed.conf; echo
+    echo changed >> copy.txt && echo copied
+    (echo x >> $(inputs.file.path)) 2>/dev/null && echo wrote
+    cat $(inputs.made.path)/sub/inner.txt $(inputs.made.path)/file.txt; ls $(inputs.made.path)
+    ln -s /w/copy.txt link.txt; mkdir d; ln -s /w/copy.txt d/inner; touch $TMPDIR/t /tmp/u
+    [ -e /home/cwl-test ] || echo no host
+inputs:
+  file: {type: File, secondaryFiles: [.idx]}
+  made: Directory
+outputs:
+  said: stdout
+  link: {type: File, outputBinding: {glob: link.txt}}
+  d: {type: Directory, outputBinding: {glob: d}}
+  back: {type: File, secondaryFiles: [.idx], outputBinding: {glob: reads.txt}}
+stdout: said.txt
+`),
+    'look.yml': `file: {class: File, location: data/reads.txt}
+made:
+  class: Directory
+  basename: made
+  listing:
+    - {class: File, location: data/deep/file.txt}
+    - {class: Directory, basename: sub, listing: [{class: File, basename: inner.txt, contents: "inner\\n"}]}
+`,
+    'default.cwl': tool('baseCommand: []\ninputs: []\noutputs: {o: stdout}\nstdout: o.txt\n'),
+    'elsewhere.cwl': tool(
+      'baseCommand: [sh, -c, "pwd > where; cat where"]\ninputs: []\noutputs: {o: {type: File, outputBinding: {glob: $(runtime.outdir)/where}}}\n',
+      ', dockerOutputDirectory: /other/place',
+    ),
+    'leak.cwl': tool(
+      'baseCommand: [ln, -s, /etc/passwd, out]\ninputs: []\noutputs: {o: {type: File, outputBinding: {glob: out}}}\n',
+    ),
+  });
+  spawnSync('chown', ['-R', `${user.uid}:${user.gid}`, folder]);
+});
+after(() => helper?.remove());
+
+function write(files: Record<string, string>): void {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+}
+
+for (const engine of ['proot', 'userns']) {
+  const run = async (...args: string[]) => {
+    const outdir = join(folder, `out-${engine}-${args[0]}`);
+    const result = await helper.run(['run', '--engine', engine, '--outdir', outdir, ...args], { cwd: folder });
+    return { ...result, outdir, read: (name: string) => readFileSync(join(outdir, name), 'utf8') };
+  };
+  /** Whether this engine works here is the engine's business; where it does not, there is nothing to test. */
+  const unusable = (stderr: string) => /no sandbox works/.test(stderr);
+
+  test(`${engine}: a tool sees its image, its inputs and what it asked for, and nothing else`, { skip }, async t => {
+    const result = await run('look.cwl', 'look.yml');
+    if (unusable(result.stderr)) return t.skip(result.stderr.trim());
+    assert.equal(result.code, 0, result.stderr);
+    assert.deepEqual(result.read('said.txt').trim().split('\n'), [
+      '/w',
+      '/w /t',
+      'FROM_IMAGE HOME PATH TMPDIR ',
+      'reads',
+      'index',
+      'placed here',
+      'copied',
+      'inner',
+      'deep',
+      'file.txt',
+      'sub',
+      'no host',
+    ]);
+    assert.equal(result.read('link.txt'), 'reads\nchanged\n');
+    assert.equal(result.read('d/inner'), 'reads\nchanged\n');
+    assert.equal(result.read('reads.txt'), 'reads\n');
+    assert.equal(result.read('reads.txt.idx'), 'index\n');
+    assert.equal(readFileSync(join(folder, 'data', 'reads.txt'), 'utf8'), 'reads\n');
+    const outputs = JSON.parse(result.stdout);
+    assert.deepEqual(
+      outputs.d.listing.map((each: { basename: string }) => each.basename),
+      ['inner'],
+    );
+    assert.equal(outputs.link.basename, 'link.txt');
+  });
+
+  test(`${engine}: the entry point runs first, and the image's command where there is none`, { skip }, async t => {
+    const result = await run('default.cwl');
+    if (unusable(result.stderr)) return t.skip(result.stderr.trim());
+    assert.equal(result.code, 0, result.stderr);
+    assert.equal(result.read('o.txt'), 'the default command\n');
+  });
+
+  test(`${engine}: dockerOutputDirectory is the working directory`, { skip }, async t => {
+    const result = await run('elsewhere.cwl');
+    if (unusable(result.stderr)) return t.skip(result.stderr.trim());
+    assert.equal(result.code, 0, result.stderr);
+    assert.equal(result.read('where'), '/other/place\n');
+  });
+
+  test(`${engine}: a link into the image is no output`, { skip }, async t => {
+    const result = await run('leak.cwl');
+    if (unusable(result.stderr)) return t.skip(result.stderr.trim());
+    assert.equal(result.code, 1);
+    assert.match(result.stderr, /leads to \/etc\/passwd, which is neither an output nor an input/);
+  });
+}
