@@ -5,6 +5,11 @@ import type { Bind, Engine, Sandbox, Tools } from './sandbox.ts';
 export interface ProotOptions {
   /** False: PRoot stops at every system call, for kernels that refuse its seccomp filter; about fifty times slower. */
   acceleration: boolean;
+  /**
+   * True for kernels that report system calls to a tracer as Linux 4.8 does although they are older: RHEL 7.8 and its
+   * like. PRoot itself goes by the version.
+   */
+  newOrder?: boolean;
   /** True where the kernel's Landlock keeps reading and writing inside the binds (the launcher's `--features`). */
   landlock: boolean;
 }
@@ -16,7 +21,7 @@ export interface ProotOptions {
  */
 export function makeProotEngine(tools: Tools, options: ProotOptions): Engine {
   return {
-    name: options.acceleration ? 'proot' : 'proot-slow',
+    name: options.acceleration ? (options.newOrder ? 'proot-new-order' : 'proot') : 'proot-slow',
     enforcesReadOnly: options.landlock,
     planCommand: (sandbox, temporary) => planProot(sandbox, temporary, tools, options),
   };
@@ -64,6 +69,7 @@ function planEnvironment(temporary: string, tools: Tools, options: ProotOptions)
     PROOT_IGNORE_MISSING_BINDINGS: '1',
     ...(tools.prootLoader ? { PROOT_LOADER: tools.prootLoader } : {}),
     ...(options.acceleration ? {} : { PROOT_NO_SECCOMP: '1' }),
+    ...(options.newOrder ? { PROOT_NEW_SECCOMP: '1' } : {}),
   };
 }
 

@@ -77,7 +77,7 @@ function describe(engine: Engine, statCost: number | undefined): string {
     ? 'inputs and image are read-only by the kernel'
     : 'inputs and image are checked after each step, as the kernel cannot protect them';
   if (engine.name === 'userns') return `user namespaces work: native speed${cost}; ${guard}`;
-  if (engine.name === 'proot') return `PRoot works, with seccomp acceleration${cost}; ${guard}`;
+  if (engine.name !== 'proot-slow') return `PRoot works, with seccomp acceleration${cost}; ${guard}`;
   return `PRoot works without seccomp acceleration: programs that read and write much are slow${cost}; ${guard}`;
 }
 

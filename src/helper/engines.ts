@@ -59,9 +59,10 @@ export async function findReport(options: SelectOptions = {}): Promise<SelfTestR
 }
 
 const preferences: Record<string, string[]> = {
-  auto: ['userns', 'proot', 'proot-slow'],
+  auto: ['userns', 'proot', 'proot-new-order', 'proot-slow'],
   userns: ['userns'],
-  proot: ['proot', 'proot-slow'],
+  proot: ['proot', 'proot-new-order', 'proot-slow'],
+  'proot-new-order': ['proot-new-order'],
   'proot-slow': ['proot-slow'],
 };
 

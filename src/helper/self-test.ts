@@ -36,8 +36,9 @@ export async function runSelfTests(tools: Tools, folder: string): Promise<SelfTe
     const files = layOut(place, tools);
     const engines: TestedEngine[] = [];
     for (const engine of makeEngines(tools, features)) {
-      // An engine that can't be slow need not be measured when its faster form works.
-      if (engine.name === 'proot-slow' && engines.some(each => each.engine === 'proot' && each.works)) continue;
+      // The other forms of PRoot are for kernels on which the usual one does not work.
+      const isUsual = engine.name === 'userns' || engine.name === 'proot';
+      if (!isUsual && engines.some(each => each.engine.startsWith('proot') && each.works)) continue;
       engines.push({ engine: engine.name, ...(await ask(planSelfTest(engine, files))) });
     }
     return { features, engines };
@@ -53,6 +54,7 @@ export function makeEngines(tools: Tools, features: Features): Engine[] {
   return [
     ...(tools.userns ? [makeUsernsEngine(tools)] : []),
     makeProotEngine(tools, { acceleration: true, landlock }),
+    makeProotEngine(tools, { acceleration: true, landlock, newOrder: true }),
     makeProotEngine(tools, { acceleration: false, landlock }),
   ];
 }
