@@ -35,8 +35,8 @@ function checkTypes(process: Process, origins: Reading['origins']): Problem[] {
       process.class === 'CommandLineTool' && (type !== 'stdin' || hasFeature(process.cwlVersion, 'v1.1'));
     const at = fieldOf(node, 'type') as MapNode;
     if (!isAllowed) {
-      const where = process.class === 'CommandLineTool' ? `cwlVersion v1.1 on` : `a CommandLineTool`;
-      problems.push(problemAt(at, 'cwl/wrong-type', `The type ${type} is known only in ${where}.`));
+      const where = process.class === 'CommandLineTool' ? 'from cwlVersion v1.1 on' : 'in a CommandLineTool';
+      problems.push(problemAt(at, 'cwl/wrong-type', `The type ${type} is known only ${where}.`));
     }
     const binding = isInput ? 'inputBinding' : 'outputBinding';
     const other = node?.entries.get(binding);

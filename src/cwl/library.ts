@@ -36,7 +36,8 @@ export class Library {
     const enqueue = (reference: Reference) => {
       const [document] = splitFragment(reference.uri);
       const key = `${reference.kind === 'include'}${document}`;
-      if (seen.has(key) || this.#parsed.has(document) || seen.size >= documentLimit) return;
+      const known = reference.kind === 'include' ? this.#included : this.#parsed;
+      if (seen.has(key) || known.has(document) || seen.size >= documentLimit) return;
       seen.add(key);
       pending.push(this.#readOne(document, reference.kind, enqueue));
     };

@@ -75,6 +75,7 @@ class Loader {
     }
     const version = this.#readVersion(root);
     if (version === undefined) return undefined;
+    this.#checkGraph(root);
     const node = this.#select(root, id);
     const process = node && this.#readWhole(node, idOf(node, document), version);
     if (process) this.problems.push(...checkFeatures(process, this.#origins));
@@ -85,6 +86,18 @@ class Loader {
       }
     }
     return process;
+  }
+
+  #checkGraph(root: Node): void {
+    const seen = new Set<string>();
+    for (const node of isPacked(root) ? processesOf(root) : []) {
+      const id = fieldOf(node, 'id');
+      const name = textOf(id)?.replace(/^#/, '');
+      if (!id || name === undefined)
+        this.#report({ ...node, end: node.start + 1 }, 'cwl/missing-field', 'A process in a $graph needs an id.');
+      else if (seen.has(name)) this.#report(id, 'cwl/duplicate', `There is a process ${name} already.`);
+      else seen.add(name);
+    }
   }
 
   /** A process that is not part of another one's text. */

@@ -178,6 +178,15 @@ inputs: {a: {$import: input.yml}}`,
   assert.equal(formatType(tool.inputs[0]?.type as Type), 'string');
 });
 
+test('a text may be included that is imported too', async () => {
+  const { inputs, label } = await loadTool({
+    'main.cwl': `${head}inputs: {$import: in.yml}\noutputs: []\nlabel: {$include: in.yml}`,
+    'in.yml': 'a: int\n',
+  });
+  assert.equal(inputs[0]?.id, 'a');
+  assert.equal(label, 'a: int\n');
+});
+
 const packed = `cwlVersion: v1.2
 $graph:
   - id: tool

@@ -478,6 +478,16 @@ const cases: Record<string, [files: string | Record<string, string>, ...problems
       'steps: []',
     ).replace('v1.2', 'v1.0'),
   ],
+  'an output with the name of an input is fine': [tool('inputs: {a: int}', 'outputs: {a: stdout}')],
+  'processes with one name, or none': [
+    'cwlVersion: v1.2\n$graph:\n- {id: main, class: Workflow, inputs: [], outputs: [], steps: []}\n- {id: "#main", class: Workflow, inputs: [], outputs: [], steps: []}\n- {class: Workflow, inputs: [], outputs: [], steps: []}',
+    'main.cwl:4:8 error cwl/duplicate: There is a process main already.',
+    'main.cwl:5:3 error cwl/missing-field: A process in a $graph needs an id.',
+  ],
+  'stdin before it was known': [
+    tool('inputs: {a: stdin}', 'outputs: []').replace('v1.2', 'v1.0'),
+    'main.cwl:4:13 error cwl/wrong-type: The type stdin is known only from cwlVersion v1.1 on.',
+  ],
   'optional inputs need nothing': [
     {
       'main.cwl': workflow('inputs: []', 'outputs: []', 'steps:', '  s: {run: optional.cwl, in: {}, out: [out]}'),
