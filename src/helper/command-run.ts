@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { basename, dirname } from 'node:path';
+import { constrainedMemory } from 'node:process';
 import { Failure } from '#base/failure.ts';
 import { checkInputs, loadInputs } from '#cwl/inputs-document.ts';
 import { loadProcess } from '#cwl/load.ts';
@@ -16,8 +17,10 @@ import { findHome, type Home } from './home.ts';
 import { openImageSource } from './images.ts';
 import { formatToolHelp, parseInputOptions } from './input-options.ts';
 import { removeTree } from './remove-tree.ts';
+import { loadCommandLine, saveCommandLine } from './run-command-line.ts';
 import { makeRunFolder } from './run-folder.ts';
 import { startRunInFolder } from './run-in-folder.ts';
+import { keepRun } from './run-keeper.ts';
 import { parseRunArguments, type RunArguments } from './run-options.ts';
 import { formatEvent } from './run-text.ts';
 
@@ -30,28 +33,47 @@ const unsupported = 33;
  */
 export const run: HelperCommand = async invocation => {
   const options = parseRunArguments(invocation.args);
-  if (options.runFolder !== undefined) return startRunInFolder(options.runFolder, invocation);
+  if (options.runFolder === undefined) return runCommandLine(options, invocation);
+  const begun = loadCommandLine(options.runFolder);
+  if (!begun) return startRunInFolder(options.runFolder, invocation);
+  // It was begun on the command line, where all paths started at the folder of then.
+  globalThis.process.chdir(begun.cwd);
+  return runCommandLine(parseRunArguments(begun.args), invocation, options.runFolder);
+};
+
+/** `begun`: the folder of a run to go on with; its folder stays, since nobody reads its output object. */
+async function runCommandLine(options: RunArguments, invocation: Invocation, begun?: string): Promise<number> {
   if (options.tool === undefined) throw usageFailure('run needs a tool or a workflow');
   const loaded = await loadAll(options.tool, options, invocation);
   if (typeof loaded === 'number') return loaded;
   const { process, inputs } = loaded;
-  const folder = await makeFolder(findHome(), options);
-  const outcome = await runInFolder({
-    ...describeMachine(options),
-    process,
-    inputs,
-    folder,
-    outdir: options.outdir,
-    label: process.label ?? basename(options.tool),
-    signal: invocation.signal,
-    log: { debug() {}, info() {}, warn: text => invocation.stderr(`${text}\n`) },
-    onEvent(event) {
-      const text = options.quiet ? undefined : formatEvent(event);
-      if (text !== undefined) invocation.stderr(text);
-    },
-  });
-  return finish(outcome, folder, options, invocation);
-};
+  const label = process.label ?? basename(options.tool);
+  const folder = begun ?? (await makeFolder(findHome(), options));
+  if (!begun) saveCommandLine(folder, invocation.args, { tool: options.tool, label, outdir: options.outdir });
+  const cancel = new AbortController();
+  const keeper = keepRun(folder, () => cancel.abort(new Error('cancelled')));
+  let outcome: RunOutcome;
+  try {
+    outcome = await runInFolder({
+      ...describeMachine(options),
+      process,
+      inputs,
+      folder,
+      outdir: options.outdir,
+      label,
+      signal: AbortSignal.any([invocation.signal, cancel.signal]),
+      log: { debug() {}, info() {}, warn: text => invocation.stderr(`${text}\n`) },
+      onEvent(event) {
+        keeper.report(event);
+        const text = options.quiet ? undefined : formatEvent(event);
+        if (text !== undefined) invocation.stderr(text);
+      },
+    });
+  } finally {
+    keeper.close();
+  }
+  return finish(outcome, folder, { ...options, keep: options.keep || begun !== undefined }, invocation);
+}
 
 /** What a run needs of this host and of the settings, whoever asks for it. */
 export function describeMachine(
@@ -84,12 +106,18 @@ export function describeMachine(
     reader: fileReader,
     capacity: {
       cores: options.cores ?? availableParallelism(),
-      ram: options.ram ?? Math.floor(totalmem() / 1_048_576),
+      ram: options.ram ?? Math.floor(findMemory() / 1_048_576),
       tasks: options.parallel ?? Number.POSITIVE_INFINITY,
     },
     onError: options.onError,
     defaultContainer: options.defaultContainer,
   };
+}
+
+/** Bytes that this process may use: those of the machine, or fewer where a control group says so. */
+function findMemory(): number {
+  const limit = constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 /** The process and its inputs; a number is the exit status where there is nothing to run. */

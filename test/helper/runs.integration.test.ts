@@ -279,6 +279,34 @@ describe('a run', () => {
     assert.deepEqual(readdirSync(join(helper.home, 'runs')), before);
   });
 
+  test('that was begun on the command line can be resumed, too', async () => {
+    const gate = gateOf('gate8');
+    writeFileSync(join(helper.folder, 'by-hand.cwl'), workflow);
+    const ended = helper.run(['run', '--no-container', '--outdir', 'by-hand', 'by-hand.cwl', '--gate', gate]);
+    const find = async () =>
+      (await served.connection.sendRequest(protocol.listRuns)).find(each => each.label === 'by-hand.cwl');
+    for (let wait = 0; wait < 100 && (await find())?.tasks.running !== 1; wait++) await sleep(50);
+    const run = await find();
+    assert.equal(run?.state, 'running');
+    await untilStarted(gate);
+    for (const pid of findProcesses('by-hand.cwl')) process.kill(pid, 'SIGKILL');
+    await ended;
+    assert.equal((await find())?.state, 'interrupted');
+    openGate(gate);
+    // From another folder than the one where it was begun.
+    const resumed = await helper.run(['runs', 'resume', run.id], { cwd: '/' });
+    assert.equal(resumed.code, 0, resumed.stderr);
+    const detail = await waitFor(run.id, inState('success'));
+    assert.deepEqual(
+      detail.taskList.map(task => [task.id, task.state]),
+      [
+        ['first', 'reused'],
+        ['second', 'success'],
+      ],
+    );
+    assert.match(readFileSync(join(helper.folder, 'by-hand', 'text'), 'utf8'), /^\d+\.\d+\n$/);
+  });
+
   test('is shown on the command line', async () => {
     const listed = await helper.run(['runs', 'list']);
     assert.equal(listed.code, 0, listed.stderr);
