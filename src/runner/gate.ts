@@ -11,9 +11,12 @@ export class Gate {
     this.#capacity = capacity;
   }
 
-  /** What the task will get; throws a Failure `runner/resources` where this host is too small for it. */
-  grant(wish: Wish): Grant {
-    const grant = chooseGrant(wish, this.#capacity);
+  /**
+   * What the task will get; throws a Failure `runner/resources` where this host is too small for it. A hint that can't be
+   * satisfied is no reason to fail (CWL v1.2, Requirements and hints): it gets all there is.
+   */
+  grant(wish: Wish, options: { isHint: boolean }): Grant {
+    const grant = chooseGrant(options.isHint ? lower(wish, this.#capacity) : wish, this.#capacity);
     if (typeof grant !== 'string') return grant;
     throw new Failure('runner/resources', grant, {
       hint: 'Run it on a larger host, or lower its ResourceRequirement (--cores and --ram say what may be used).',
@@ -54,4 +57,12 @@ export class Gate {
       if (this.#running.size >= this.#capacity.tasks) return;
     }
   }
+}
+
+function lower(wish: Wish, capacity: Capacity): Wish {
+  const limit = (span: { min: number; max: number }, most: number) => ({
+    min: Math.min(span.min, most),
+    max: span.max,
+  });
+  return { cores: limit(wish.cores, capacity.cores), ram: limit(wish.ram, capacity.ram) };
 }

@@ -191,13 +191,14 @@ function unresolved(value: PathValue, what: string): Failure {
   return new Failure('runner/input', `${what}: ${value.path} has a path but no location`);
 }
 
-/** `loadContents` and `loadListing` of a step's input (CWL v1.2, WorkflowStepInput), in place. */
+/** Names, `loadContents` and `loadListing` of a step's input (CWL v1.2, WorkflowStepInput), in place. */
 export function completeStepInput(
   value: Value,
-  input: { loadContents: boolean; loadListing?: LoadListing },
+  input: { id: string; loadContents: boolean; loadListing?: LoadListing },
   version: Version,
 ): Value {
   for (const each of findPaths(value)) {
+    if (each.basename === undefined) completeNames(each, { what: `step input ${input.id}` });
     const path = each.location === undefined ? undefined : toLocalPath(each.location);
     if (path === undefined) continue;
     if (each.class === 'Directory') loadListing(each, path, input.loadListing);

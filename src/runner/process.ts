@@ -6,7 +6,7 @@ import { findRequirement } from '#cwl/requirements.ts';
 import { completeInputs, fillInputs } from './inputs.ts';
 import { toTaskKey } from './key.ts';
 import { hasFiles } from './resume.ts';
-import { now, type RunState, type Scope, StepFailed } from './run-state.ts';
+import { explain, now, type RunState, type Scope, StepFailed } from './run-state.ts';
 import { runTool, TaskFailure } from './task.ts';
 import { runWorkflow } from './workflow.ts';
 
@@ -64,7 +64,8 @@ async function runTask(
       ...(process.class === 'CommandLineTool' && { exitCode: 0 }),
     });
     return structuredClone(outputs);
-  } catch (error) {
+  } catch (caught) {
+    const error = explain(caught);
     if (run.signal.aborted) {
       run.record({ type: 'task', time: now(), task, step, state: 'cancelled' });
       throw new StepFailed();

@@ -1,3 +1,4 @@
+import { Failure } from '#base/failure.ts';
 import type { Evaluator } from '#cwl/evaluator.ts';
 import type { Ontology } from '#cwl/format.ts';
 import type { Value } from '#cwl/model.ts';
@@ -50,6 +51,21 @@ export class StepFailed extends Error {
     this.name = 'StepFailed';
   }
 }
+
+/** A fault of the file system as a Failure with what to do; other faults stay as they are. */
+export function explain(error: unknown): unknown {
+  const code = error instanceof Failure ? undefined : (error as NodeJS.ErrnoException | undefined)?.code;
+  if (code === undefined || !/^E[A-Z]+$/.test(code)) return error;
+  const hint = hints[code];
+  return new Failure('runner/file-system', (error as Error).message, { ...(hint !== undefined && { hint }) });
+}
+
+const hints: Record<string, string> = {
+  ENOSPC: 'The disk is full: free some space, and resume the run.',
+  EDQUOT: 'The quota is used up: free some space, and resume the run.',
+  EMFILE: 'Too many files are open: run fewer tasks at a time (--parallel).',
+  ENAMETOOLONG: 'A name is longer than the file system allows.',
+};
 
 export function now(): string {
   return new Date().toISOString();

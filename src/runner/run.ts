@@ -16,7 +16,7 @@ import { findFinished, Journal, readJournal } from './journal.ts';
 import type { RunOptions, RunOutcome } from './options.ts';
 import { runProcess } from './process.ts';
 import { findRelocation, finishRelocation, relocateOutputs } from './relocate.ts';
-import { now, type RunState, StepFailed } from './run-state.ts';
+import { explain, now, type RunState, StepFailed } from './run-state.ts';
 import { TaskFailure } from './task.ts';
 
 /**
@@ -79,13 +79,18 @@ async function execute(
     const outputs = await runProcess(run, options.process, { task: name, step: name, requirements, inputs });
     options.signal.throwIfAborted();
     return { state: 'success', outputs: await relocateOutputs(outputs, folders) };
-  } catch (error) {
+  } catch (caught) {
+    const error = explain(caught);
     if (options.signal.aborted) return { state: 'cancelled', message: 'The run was cancelled.' };
     if (error instanceof StepFailed) {
       const unsupported = run.failures.some(failure => failure.unsupported);
       return { state: 'failure', message: run.failures.map(failure => failure.message).join('\n'), unsupported };
     }
-    if (!(error instanceof Failure)) throw error;
+    if (!(error instanceof Failure)) {
+      // A fault of this program: it is thrown, and the journal is not left open.
+      record({ type: 'run-ended', time: now(), state: 'failure', message: `internal error: ${String(error)}` });
+      throw error;
+    }
     return { state: 'failure', message: formatFailure(error), unsupported: error.code === 'runner/unsupported' };
   }
 }

@@ -43,7 +43,8 @@ export async function runTool(
     evaluator: run.evaluator,
   };
   const request = evaluateResources(scope.requirements, context);
-  const grant = run.gate.grant(request);
+  const isHint = !scope.requirements.required.has('ResourceRequirement');
+  const grant = run.gate.grant(request, { isHint });
   const container = await findContainer(run, scope);
   const leave = await run.gate.enter(grant, run.signal);
   try {

@@ -7,7 +7,7 @@ import { gather, planScatter } from '#cwl/scatter.ts';
 import { checkValue } from '#cwl/value-check.ts';
 import { completeStepInput } from './inputs.ts';
 import { runProcess } from './process.ts';
-import { now, type RunState, type Scope, StepFailed } from './run-state.ts';
+import { explain, now, type RunState, type Scope, StepFailed } from './run-state.ts';
 
 type Values = Record<string, Value>;
 
@@ -73,13 +73,13 @@ class StepRun {
       const inputs: Values = {};
       for (const input of this.#step.in) inputs[input.id] = this.#link(input, sources.get(input.id) ?? []);
       return this.#step.scatter.length > 0 ? await this.#scatter(inputs) : await this.#runJob(inputs, []);
-    } catch (error) {
+    } catch (caught) {
+      const error = explain(caught);
       if (error instanceof StepFailed || !(error instanceof Failure)) throw error;
       throw this.#run.fail({ ...this.#name, requirements: this.#requirements, inputs: {} }, error);
     }
   }
 
-  /** Waits for all links, also after one of them is known to have failed: the step is over when nothing of it is pending. */
   async #findSources(findSource: (source: string) => Promise<Value>): Promise<Map<string, Value[]>> {
     const found = await Promise.all(
       this.#step.in.map(async input => [input.id, await Promise.all(input.source.map(findSource))] as const),
@@ -88,8 +88,10 @@ class StepRun {
   }
 
   #link(input: StepInput, values: Value[]): Value {
-    const value = mergeLinks(input, values) ?? input.default ?? null;
-    if (!input.loadContents && input.loadListing === undefined) return value;
+    const linked = mergeLinks(input, values);
+    const value = linked ?? input.default ?? null;
+    const isDefault = linked === null && value !== null;
+    if (!isDefault && !input.loadContents && input.loadListing === undefined) return value;
     return completeStepInput(structuredClone(value), input, this.#workflow.cwlVersion);
   }
 
@@ -123,7 +125,8 @@ class StepRun {
         return outputs;
       }
       return await runProcess(this.#run, run, { ...scope, inputs: values });
-    } catch (error) {
+    } catch (caught) {
+      const error = explain(caught);
       if (error instanceof StepFailed || !(error instanceof Failure)) throw error;
       throw this.#run.fail(scope, error);
     }

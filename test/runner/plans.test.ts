@@ -49,8 +49,9 @@ test('the gate lets tasks in as others leave, and forgets those that gave up', a
   leave();
   await small;
   assert.deepEqual(order, ['gave up', 'small']);
+  assert.deepEqual(gate.grant(wish(3), { isHint: true }), { cores: 2, ram: 100 });
   assert.throws(
-    () => gate.grant(wish(3)),
+    () => gate.grant(wish(3), { isHint: false }),
     error => isFailure(error, 'runner/resources'),
   );
 });
