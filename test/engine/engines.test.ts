@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isFailure } from '#base/failure.ts';
+import { hostEngine } from '#engine/host-engine.ts';
+import { makeProotEngine } from '#engine/proot-engine.ts';
+import type { Sandbox } from '#engine/sandbox.ts';
+import { planFeatures, planSelfTest } from '#engine/self-test.ts';
+import { makeUsernsEngine } from '#engine/userns-engine.ts';
+
+const tools = { proot: '/k/proot', prootLoader: '/k/proot-loader', launcher: '/k/launcher', userns: '/k/userns' };
+const proot = makeProotEngine(tools, { acceleration: true, landlock: false });
+const userns = makeUsernsEngine(tools);
+const sandbox: Sandbox = {
+  rootfs: '/images/x',
+  binds: [
+    { host: '/runs/1/work', guest: '/w', writable: true },
+    { host: '/data/a:b!', guest: '/in/0/a:b!', writable: false },
+  ],
+  cwd: '/w',
+  env: { HOME: '/w' },
+  argv: ['tool', '--option'],
+  network: false,
+};
+
+/** The values that follow each `option` before `end`. */
+function valuesOf(argv: readonly string[], option: string): string[] {
+  return argv.flatMap((word, index) => (argv[index - 1] === option ? [word] : []));
+}
+
+test('PRoot is told every bind, and nothing by -R or -S', () => {
+  const { argv, env, cwd } = proot.planCommand(sandbox, '/t/1');
+  assert.deepEqual(argv.slice(0, 5), ['/k/launcher', '--die-with-parent', '--devices', '/t/1/dev', '--no-network']);
+  assert.deepEqual(argv.slice(-2), ['tool', '--option']);
+  const binds = valuesOf(argv, '-b');
+  assert.ok(binds.includes('/runs/1/work//:/w'));
+  // A final exclamation mark is an order to PRoot: doubled, it is a name.
+  assert.ok(binds.includes('/data/a:b!//:/in/0/a:b!!'));
+  assert.ok(binds.includes('/etc/hosts//:/etc/hosts') && !binds.some(each => each.includes('resolv.conf')));
+  assert.ok(!argv.some(word => ['-R', '-S', '-k', '-0', '-i'].includes(word)));
+  assert.ok(!binds.some(each => each.startsWith('/home') || each.startsWith('/root')));
+  assert.equal(cwd, '/t/1');
+  assert.deepEqual(env, {
+    HOME: '/w',
+    PROOT_TMP_DIR: '/t/1',
+    PROOT_DONT_POLLUTE_ROOTFS: '1',
+    PROOT_IGNORE_MISSING_BINDINGS: '1',
+    PROOT_LOADER: '/k/proot-loader',
+  });
+});
+
+test('with Landlock, the launcher is told what may be read and written', () => {
+  const engine = makeProotEngine(tools, { acceleration: true, landlock: true });
+  assert.equal(engine.enforcesReadOnly, true);
+  const { argv } = engine.planCommand(sandbox, '/t/1');
+  const own = argv.slice(0, argv.indexOf('--'));
+  assert.deepEqual(
+    valuesOf(own, '--read').filter(path => !path.startsWith('/etc') && !path.startsWith('/sys')),
+    ['/k/proot', '/k/proot-loader', '/images/x', '/data/a:b!'],
+  );
+  const writable = valuesOf(own, '--write');
+  assert.ok(writable.includes('/runs/1/work') && writable.includes('/t/1') && !writable.includes('/images/x'));
+  assert.ok(!writable.includes('/') && !writable.includes('/dev'));
+});
+
+test('a user, a kernel and a network are faked or granted only when asked for', () => {
+  const asked = { ...sandbox, user: { uid: 0, gid: 0 }, kernelRelease: '4.18.0', network: true };
+  const { argv } = proot.planCommand(asked, '/t/1');
+  assert.ok(argv.includes('-0') && !argv.includes('--no-network'));
+  assert.deepEqual(valuesOf(argv, '-k'), ['4.18.0']);
+  assert.ok(valuesOf(argv, '-b').includes('/etc/resolv.conf//:/etc/resolv.conf'));
+  assert.deepEqual(valuesOf(proot.planCommand({ ...sandbox, user: { uid: 5, gid: 6 } }, '/t').argv, '-i'), ['5:6']);
+});
+
+test('without acceleration PRoot is told so, and 32-bit calls are refused', () => {
+  const slow = makeProotEngine(tools, { acceleration: false, landlock: false });
+  const { argv, env } = slow.planCommand(sandbox, '/t/1');
+  assert.equal(slow.name, 'proot-slow');
+  assert.ok(argv.includes('--no-32-bit'));
+  assert.equal(env?.PROOT_NO_SECCOMP, '1');
+});
+
+test('user namespaces get read-only and writable binds by name', () => {
+  const { argv, env } = userns.planCommand(sandbox, '/t/1');
+  assert.equal(argv[0], '/k/userns');
+  const at = argv.indexOf('--bind-ro');
+  assert.deepEqual(argv.slice(at, at + 3), ['--bind-ro', '/data/a:b!', '/in/0/a:b!']);
+  assert.deepEqual(argv.slice(argv.indexOf('--bind'), argv.indexOf('--bind') + 3), ['--bind', '/runs/1/work', '/w']);
+  assert.deepEqual(env, { HOME: '/w' });
+  assert.throws(
+    () => userns.planCommand({ ...sandbox, kernelRelease: '4.18.0' }, '/t'),
+    error => isFailure(error, 'engine/kernel-too-old'),
+  );
+});
+
+test('the host engine runs no image', () => {
+  assert.throws(
+    () => hostEngine.planCommand(sandbox, '/t'),
+    error => isFailure(error, 'engine/no-container'),
+  );
+  const { argv, cwd } = hostEngine.planCommand({ ...sandbox, rootfs: undefined, cwd: '/runs/1/work' }, '/t');
+  assert.deepEqual([argv, cwd], [['tool', '--option'], '/runs/1/work']);
+});
+
+test('a self-test believes only what it sees', () => {
+  const files = { rootfs: '/p/rootfs', outside: '/p/outside', temporary: '/p/temporary' };
+  const { parse, argv } = planSelfTest(proot, files);
+  assert.ok(argv.includes('/p/outside'));
+  const answer = (stdout: string, stderr = '', code = 0) => parse({ stdout, stderr, exit: { code, signal: null } });
+  const good = answer('inside=1 outside=0 untranslated=0 write=1 stat=36000\n');
+  assert.deepEqual([good.works, good.statCost], [true, 36_000]);
+  assert.match(good.message, /36 µs/);
+  // An untranslated guest ends well, and has seen the host.
+  assert.equal(answer('inside=1 outside=1 untranslated=1 write=1 stat=900\n').works, false);
+  assert.equal(answer('inside=1 outside=0 untranslated=1 write=0 stat=900\n').works, false);
+  assert.equal(answer('inside=0 outside=0 untranslated=0 write=0 stat=-1\n').works, false);
+  assert.equal(answer('').works, false);
+  assert.match(answer('', 'proot error: ptrace(TRACEME): Operation not permitted', 1).message, /SYS_PTRACE/);
+  const own = planSelfTest(userns, files).parse({
+    stdout: 'inside=1 outside=0 untranslated=0 write=1 stat=900\n',
+    stderr: '',
+    exit: { code: 0, signal: null },
+  });
+  assert.equal(own.works, false, 'an engine that promises read-only must keep it');
+});
+
+test('features of the kernel are absent where the launcher does not start', () => {
+  const { parse } = planFeatures('/k/launcher');
+  const answer = (stdout: string) => parse({ stdout, stderr: '', exit: { code: 0, signal: null } });
+  assert.deepEqual(answer('seccomp=1 landlock=7 network-namespace=0\n'), {
+    seccomp: true,
+    landlock: 7,
+    networkNamespaces: false,
+  });
+  assert.deepEqual(answer(''), { seccomp: false, landlock: 0, networkNamespaces: false });
+});
