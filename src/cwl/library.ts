@@ -37,8 +37,12 @@ export class Library {
       const [document] = splitFragment(reference.uri);
       const key = `${reference.kind === 'include'}${document}`;
       const known = reference.kind === 'include' ? this.#included : this.#parsed;
-      if (seen.has(key) || known.has(document) || seen.size >= documentLimit) return;
+      if (seen.has(key) || known.has(document)) return;
       seen.add(key);
+      if (seen.size > documentLimit) {
+        this.#failures.set(document, `More than ${documentLimit} documents are not read.`);
+        return;
+      }
       pending.push(this.#readOne(document, reference.kind, enqueue));
     };
     enqueue({ kind: 'run', uri });
@@ -53,6 +57,11 @@ export class Library {
   /** Why `uri` could not be read; undefined if it was. */
   failure(uri: string): string | undefined {
     return this.#failures.get(splitFragment(uri)[0]);
+  }
+
+  /** Whether the text of a document is at fault by itself. */
+  hasProblems(uri: string): boolean {
+    return (this.#parsed.get(splitFragment(uri)[0])?.problems.length ?? 0) > 0;
   }
 
   source(uri: string): Source | undefined {

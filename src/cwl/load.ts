@@ -109,6 +109,10 @@ class Loader {
   /** The process that a packed document is run by: the one that `id` names, else `main` (CWL v1.2, Packed documents). */
   #select(root: Node, id: string | undefined): MapNode | undefined {
     const processes = processesOf(root);
+    if (root.kind === 'scalar') {
+      this.#report(root, 'cwl/wrong-type', 'This is no process, which is a map with a class and a cwlVersion.');
+      return undefined;
+    }
     if (id !== undefined) {
       const found = this.#library.find(`${root.source.uri}#${id.replace(/^#/, '')}`);
       if (found?.kind === 'map') return found;
@@ -190,16 +194,17 @@ class Loader {
       return undefined;
     }
     const root = this.#library.root(uri);
-    if (!root) return undefined;
+    if (!root) {
+      // What is wrong in its text was told with the text; an empty one has nothing to tell of.
+      if (!this.#library.hasProblems(uri)) this.#report(run, 'cwl/empty', `There is nothing in ${reference}.`);
+      return undefined;
+    }
     const version = root.source === run.source ? reading.version : this.#readVersion(root, reading.version);
     if (version === undefined) return undefined;
     const fragment = splitFragment(uri)[1];
     const node =
       fragment === undefined && root.source === run.source ? this.#library.find(uri) : this.#select(root, fragment);
-    if (node?.kind !== 'map') {
-      this.#report(run, 'cwl/not-found', `There is no process ${reference}.`);
-      return undefined;
-    }
+    if (node?.kind !== 'map') return undefined;
     return this.#readWhole(node, idOf(node, uri), version);
   };
 

@@ -45,12 +45,21 @@ async function fetchText(uri: string): Promise<string> {
   try {
     const response = await fetch(uri, { signal: AbortSignal.timeout(timeLimit), redirect: 'follow' });
     if (!response.ok) throw new Failure('cwl/not-readable', `${uri}: the server answered ${response.status}.`);
-    if (Number(response.headers.get('content-length')) > sizeLimit) {
-      throw new Failure('cwl/not-readable', `${uri} is too large.`);
-    }
-    return await response.text();
+    return await readBody(response, uri);
   } catch (error) {
     if (error instanceof Failure) throw error;
     throw new Failure('cwl/not-readable', `${uri} can't be fetched.`, { cause: error });
   }
+}
+
+/** A server may send more than it said, or without end. */
+async function readBody(response: Response, uri: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > sizeLimit) throw new Failure('cwl/not-readable', `${uri} has more than ${sizeLimit} bytes.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }

@@ -244,6 +244,27 @@ const cases: Record<string, [files: string | Record<string, string>, ...problems
     workflow('inputs: []', 'outputs: []', 'steps:', '  s: {run: lost.cwl, in: {}, out: [x]}'),
     'main.cwl:6:12 error cwl/not-found: lost.cwl does not exist.',
   ],
+  'a step that runs nothing': [
+    {
+      'main.cwl': workflow('inputs: []', 'outputs: []', 'steps:', '  s: {run: empty.cwl, in: {}, out: []}'),
+      'empty.cwl': '# later\n',
+    },
+    'main.cwl:6:12 error cwl/empty: There is nothing in empty.cwl.',
+  ],
+  'a step that runs what is no process': [
+    {
+      'main.cwl': workflow('inputs: []', 'outputs: []', 'steps:', '  s: {run: text.cwl, in: {}, out: []}'),
+      'text.cwl': 'hello',
+    },
+    'text.cwl:1:1 error cwl/wrong-type: This is no process, which is a map with a class and a cwlVersion.',
+  ],
+  'a step that runs broken YAML': [
+    {
+      'main.cwl': workflow('inputs: []', 'outputs: []', 'steps:', '  s: {run: broken.cwl, in: {}, out: []}'),
+      'broken.cwl': 'a: [\n',
+    },
+    'broken.cwl:2:1 error cwl/syntax: This is not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
+  ],
   'incompatible types': [
     {
       'main.cwl': workflow('inputs: {n: int}', 'outputs: []', 'steps:', '  s: {run: cat.cwl, in: {text: n}, out: []}'),
