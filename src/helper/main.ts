@@ -3,6 +3,7 @@
 import { formatFailure, isFailure } from '#base/failure.ts';
 import { version } from '#base/version.ts';
 import { commands, formatCommandHelp, formatHelp } from './commands.ts';
+import { explainSystemError } from './explain.ts';
 import { writeFully } from './output.ts';
 
 void main(process.argv.slice(2)).then(status => process.exit(status));
@@ -52,7 +53,8 @@ function print(text: string): number {
   return 0;
 }
 
-function printError(error: unknown): number {
+function printError(caught: unknown): number {
+  const error = explainSystemError(caught);
   if (isFailure(error)) {
     writeFully(2, `${formatFailure(error)}\n`);
     return error.code === 'helper/usage' ? 2 : 1;

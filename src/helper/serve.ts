@@ -12,6 +12,7 @@ import { Failure, formatFailure, isFailure } from '#base/failure.ts';
 import type { Problem } from '#base/problem.ts';
 import { version } from '#base/version.ts';
 import * as protocol from '#protocol/messages.ts';
+import { explainSystemError } from './explain.ts';
 import { FileServer } from './files.ts';
 import type { Home } from './home.ts';
 import { checkLocks } from './lock-check.ts';
@@ -168,10 +169,11 @@ const failureCode = -32_000;
 const bugCode = -32_603;
 
 function toResponseError(
-  error: unknown,
+  caught: unknown,
   method: string,
   log: (message: string) => void,
 ): ResponseError<protocol.FailureData> {
+  const error = explainSystemError(caught);
   if (isFailure(error)) {
     const { problems } = error as { problems?: Problem[] };
     const data = { code: error.code, hint: error.hint, problems };
