@@ -41,7 +41,7 @@ export function suggestName(host: string, taken: readonly string[]): string {
     .replace(/^.*@/, '')
     .replace(/:\d+$/, '')
     .replace(/[^A-Za-z0-9._-]+/g, '-')
-    .replace(/^[^A-Za-z0-9]+/, '');
+    .replace(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
   const base = plain || 'cluster';
   for (let count = 1; ; count++) {
     const name = count === 1 ? base : `${base}-${count}`;

@@ -26,9 +26,11 @@ export class LockWarnings {
   }
 
   async #show(cluster: string, finding: LockFinding, name: string): Promise<void> {
-    const text = `${cluster}: locks on ${finding.mountPoint} (${finding.fileSystem}) do not hold. ${finding.message}`;
-    const chosen = await vscode.window.showWarningMessage(text, 'Details', 'Don’t Warn Again');
-    if (chosen === 'Details') await explain(finding);
+    // The first sentence says what is wrong; the rest, what to do, is for who wants to know.
+    const [reason = ''] = /^.*?[.!?](?=\s|$)/.exec(finding.message) ?? [finding.message];
+    const text = `Files on ${cluster} can be damaged: locks do not hold. ${reason}`;
+    const chosen = await vscode.window.showWarningMessage(text, 'What to Do', 'Don’t Warn Again');
+    if (chosen === 'What to Do') await explain(finding);
     else if (chosen !== undefined) await this.#memory.update(mutedKey, [...this.#muted(), name]);
   }
 

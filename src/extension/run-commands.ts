@@ -4,7 +4,7 @@ import type { TaskSummary } from '#protocol/runs.ts';
 import type { Clusters } from './clusters.ts';
 import type { LogDocuments } from './log-documents.ts';
 import type { Messages } from './messages.ts';
-import { isActive } from './run-tree.ts';
+import { isActive, shortenPaths } from './run-tree.ts';
 import type { RunKey, Runs } from './runs.ts';
 import type { RunLine, RunsView } from './runs-view.ts';
 import { openStepTerminal } from './step-terminal.ts';
@@ -36,7 +36,8 @@ export class RunCommands {
     }
     context.subscriptions.push(
       this.#runs.onDidEnd(({ cluster, id, run }) => {
-        if (run.state === 'failure') void this.#tellOfFailure({ cluster, id }, run.label, run.message);
+        if (run.state === 'failure')
+          void this.#tellOfFailure({ cluster, id }, run.label, shortenPaths(run, run.message ?? ''));
         else if (run.state === 'success') {
           void vscode.window
             .showInformationMessage(`${run.label} on ${cluster} is done.`, 'Show Outputs')
@@ -48,8 +49,8 @@ export class RunCommands {
     );
   }
 
-  async #tellOfFailure(key: RunKey, label: string, message: string | undefined): Promise<void> {
-    const [first] = (message ?? '').split('\n');
+  async #tellOfFailure(key: RunKey, label: string, message: string): Promise<void> {
+    const [first] = message.split('\n');
     const text = `${label} on ${key.cluster} failed${first ? `: ${first}` : '.'}`;
     if ((await vscode.window.showErrorMessage(text, 'Show Log')) === undefined) return;
     const detail = await this.#runs.loadDetail(key);

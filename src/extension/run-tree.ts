@@ -10,7 +10,7 @@ export type RunNode =
   | { kind: 'step'; id: string; label?: string; tasks: TaskSummary[]; steps: RunNode[] }
   | { kind: 'task'; task: TaskSummary; isAlone: boolean }
   | { kind: 'lock'; finding: LockFinding }
-  | { kind: 'note'; text: string }
+  | { kind: 'note'; text: string; isFailure: boolean }
   | { kind: 'outputs'; outputs: Record<string, unknown> }
   | { kind: 'output'; entry: OutputEntry };
 
@@ -31,7 +31,8 @@ export function isActive(run: RunSummary): boolean {
 /** Lines below a run. */
 export function listRunChildren(run: RunDetail): RunNode[] {
   const nodes: RunNode[] = [];
-  if (run.message) nodes.push({ kind: 'note', text: run.message });
+  if (run.message)
+    nodes.push({ kind: 'note', text: shortenPaths(run, run.message), isFailure: run.state === 'failure' });
   for (const finding of run.locks ?? []) if (finding.severity === 'warning') nodes.push({ kind: 'lock', finding });
   nodes.push(...listSteps(run));
   if (run.outputs && Object.keys(run.outputs).length > 0) nodes.push({ kind: 'outputs', outputs: run.outputs });
@@ -46,6 +47,11 @@ export function listNodeChildren(node: RunNode): RunNode[] {
   const entries =
     node.kind === 'outputs' ? listOutputs(node.outputs) : node.kind === 'output' ? (node.entry.children ?? []) : [];
   return entries.map(entry => ({ kind: 'output', entry }));
+}
+
+/** The user's documents as the user knows them, not as they lie on the cluster. */
+export function shortenPaths(run: RunSummary, text: string): string {
+  return text.replaceAll(`file://${run.folder}/source/`, '').replaceAll(`${run.folder}/source/`, '');
 }
 
 export function describeRun(run: RunSummary | RunDetail, now: number, isStale: boolean): Look {

@@ -11,6 +11,7 @@ import {
   listNodeChildren,
   listRunChildren,
   type RunNode,
+  shortenPaths,
 } from './run-tree.ts';
 import type { RunKey, Runs } from './runs.ts';
 
@@ -62,7 +63,9 @@ export class RunsView implements vscode.TreeDataProvider<RunLine> {
     const { key, node } = line;
     if (node.kind !== 'run') return listNodeChildren(node).map(child => ({ key, node: child, parent: line }));
     if (this.#runs.isStale(key.cluster) && !('taskList' in (this.#runs.find(key) ?? {}))) {
-      return [{ key, parent: line, node: { kind: 'note', text: `Connect to ${key.cluster} to see more.` } }];
+      return [
+        { key, parent: line, node: { kind: 'note', text: `Connect to ${key.cluster} to see more.`, isFailure: false } },
+      ];
     }
     const detail = await this.#runs.loadDetail(key);
     return listRunChildren(detail).map(child => ({ key, node: child, parent: line }));
@@ -88,7 +91,7 @@ export class RunsView implements vscode.TreeDataProvider<RunLine> {
         const item = toItem(look, path, state);
         const tooltip = [
           `**${run.label}** on ${key.cluster}`,
-          run.message ?? '',
+          run.message ? shortenPaths(run, run.message) : '',
           `Started ${new Date(run.started).toLocaleString()}`,
         ];
         item.tooltip = new vscode.MarkdownString(
@@ -121,9 +124,10 @@ export class RunsView implements vscode.TreeDataProvider<RunLine> {
         return item;
       }
       case 'note': {
-        const [first = '', ...rest] = node.text.split('\n');
-        const item = toItem({ label: first, icon: 'info', description: '', context: 'note' }, `${path}/note`);
-        if (rest.length > 0) item.tooltip = node.text;
+        const [first = ''] = node.text.split('\n');
+        const icon = node.isFailure ? { icon: 'error', color: 'testing.iconFailed' } : { icon: 'info' };
+        const item = toItem({ label: first, ...icon, description: '', context: 'note' }, `${path}/note`);
+        item.tooltip = node.text;
         return item;
       }
       case 'outputs': {

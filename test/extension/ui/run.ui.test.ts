@@ -142,7 +142,7 @@ describe('in the editor', { skip }, () => {
     await editor.tab('flow-inputs.yml').waitFor();
     assert.match(await editor.editorText(), /words:/);
     await editor.screenshot('5-template');
-    await editor.replaceText('{ words: [one, two, three], ticks: 60 }');
+    await editor.replaceText('words:\n- one\n- two\n- three\nticks: 60\n');
   });
 
   step('one click runs it, and warns of locks that do not hold', async () => {

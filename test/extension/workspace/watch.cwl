@@ -5,7 +5,7 @@ hints:
   DockerRequirement: { dockerPull: "busybox:1.36" }
 baseCommand: [sh, -c]
 arguments:
-  - 'i=0; while [ $i -lt "$0" ]; do i=$((i+1)); echo "tick $i" >&2; sleep 0.5; done; echo "$i ticks" > ticks.log'
+  - 'for i in `seq "$0"`; do echo "tick $i" >&2; sleep 0.5; done; echo "$i ticks" > ticks.log'
 inputs:
   ticks: { type: int, inputBinding: {} }
 outputs:
