@@ -67,7 +67,7 @@ function copyProotSource(): void {
   const folder = join(root, 'dist/kit/source');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  cpSync(join(root, 'native/proot'), join(folder, 'proot'), { recursive: true });
+  for (const name of ['proot', 'licences']) cpSync(join(root, 'native', name), join(folder, name), { recursive: true });
   for (const name of readdirSync(join(root, 'native'), { withFileTypes: true })) {
     if (name.isFile()) copyFileSync(join(root, 'native', name.name), join(folder, name.name));
   }
