@@ -10,6 +10,8 @@ export interface HostReport {
   platform: Platform | undefined;
   /** `glibc 2.17`, `musl`; empty where nothing told it. */
   libc: string;
+  /** A program for SHA-256 is there; else cksum(1) has to do. */
+  hasSha256: boolean;
   /** A Node that the helper can run with; undefined where the kit's own is needed. */
   node: { path: string; version: string } | undefined;
   /** The first is the chosen one; the others are places that the cluster's environment names. */

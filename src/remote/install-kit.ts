@@ -33,7 +33,7 @@ export async function installKit(
   const place = report.folders[0] as FolderReport;
   checkFolder(place, report, kit);
   const wanted = kit.pieces.filter(piece => !report.node || piece.path !== kit.runtime.archive);
-  const pieces = await Promise.all(wanted.map(piece => withCrc(kit, piece)));
+  const pieces = await Promise.all(wanted.map(piece => checkPiece(kit, piece, !report.hasSha256)));
   const attempt = () => new Installation(connection, kit, pieces, place.path, report).run(options);
   return attempt().catch(error => {
     // What was left of a broken upload did not fit together, and is gone now: once more, from nothing.
@@ -198,11 +198,12 @@ function unsupported(report: HostReport): Failure {
   });
 }
 
-async function withCrc(kit: LocalKit, piece: KitPiece): Promise<PlannedPiece> {
+/** A kit that is damaged here already is not sent. */
+async function checkPiece(kit: LocalKit, piece: KitPiece, needsCrc: boolean): Promise<PlannedPiece> {
   const cksum = new Cksum();
   const hash = createHash('sha256');
   for await (const chunk of openPiece(kit, piece)) {
-    cksum.update(chunk as Buffer);
+    if (needsCrc) cksum.update(chunk as Buffer);
     hash.update(chunk as Buffer);
   }
   if (hash.digest('hex') !== piece.sha256) {
@@ -210,5 +211,5 @@ async function withCrc(kit: LocalKit, piece: KitPiece): Promise<PlannedPiece> {
       hint: 'Install the extension again, or run `npm run build` in a checkout.',
     });
   }
-  return { ...piece, crc: cksum.digest() };
+  return { ...piece, crc: needsCrc ? cksum.digest() : 0 };
 }

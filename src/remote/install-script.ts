@@ -3,7 +3,7 @@ import type { Kit, KitPiece } from '#base/kit.ts';
 
 /** One piece of the kit as the script is told of it. */
 export interface PlannedPiece extends KitPiece {
-  /** Of cksum(1); for hosts without SHA-256. */
+  /** Of cksum(1); 0 where the host has a program for SHA-256. */
   crc: number;
 }
 

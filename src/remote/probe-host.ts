@@ -48,6 +48,7 @@ export function parseProbe(text: string, folder: string): HostReport {
     system: get('system'),
     platform,
     libc: get('libc'),
+    hasSha256: !values.has('without'),
     node: (values.get('found') ?? []).map(readNode).find(node => node !== undefined && node.platform === platform),
     folders: readFolders(values.get('folder') ?? [], values.get('quota') ?? []),
     installed:

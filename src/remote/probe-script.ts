@@ -92,6 +92,7 @@ const survey = String.raw`
 libc=$(getconf GNU_LIBC_VERSION 2>/dev/null)
 [ -n "$libc" ] || libc=$(ldd --version 2>&1 | sed -n '1{/musl/s/.*/musl/p;/musl/!s/.* /glibc /p;}')
 say libc "$libc"
+command -v sha256sum >/dev/null 2>&1 || command -v openssl >/dev/null 2>&1 || say without sha256
 try_node() {
   [ -x "$1" ] || return 1
   version=$(limit 10 "$1" -p 'process.platform==="linux"?process.arch+" "+process.versions.node:""' 2>/dev/null)

@@ -243,7 +243,7 @@ async function setUp(context: TestContext, options: SshdOptions = {}, bulk = 100
   const folder = makeFolder(sshd.user, 'cwl-home-');
   context.after(() => {
     // Tests may have mounted something there.
-    spawnSync('umount', [folder.path], { stdio: 'ignore' });
+    spawnSync('/usr/bin/umount', [folder.path], { stdio: 'ignore' });
     folder.remove();
   });
   const kit = makeSmallKit({ bulk });

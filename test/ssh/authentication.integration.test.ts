@@ -249,7 +249,7 @@ async function startAgent(
   sshd: Sshd,
 ): Promise<{ socket: string; add(file: string, passphrase: string): void }> {
   const socket = join(sshd.folder, 'agent');
-  const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+  const agent = spawn('/usr/bin/ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
   context.after(() => agent.kill());
   for (let tries = 0; tries < 100 && !existsSync(socket); tries++) await sleep(20);
   const askpass = join(sshd.folder, 'askpass');
@@ -261,7 +261,7 @@ async function startAgent(
         ...process.env,
         ...{ SSH_AUTH_SOCK: socket, SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force', PHRASE: passphrase },
       };
-      const result = spawnSync('ssh-add', ['-q', file], { env, encoding: 'utf8' });
+      const result = spawnSync('/usr/bin/ssh-add', ['-q', file], { env, encoding: 'utf8' });
       assert.equal(result.status, 0, result.stderr);
     },
   };
