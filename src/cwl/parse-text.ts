@@ -12,6 +12,8 @@ export interface ParsedText {
 
 /** Characters; packed workflows of hundreds of tools have one or two million. */
 const sizeLimit = 32 * 1024 * 1024;
+/** The general reader takes a second or two for each million characters, and nobody can interrupt it. */
+const generalLimit = 4 * 1024 * 1024;
 
 /** Reads a YAML or JSON text; every fault of its syntax becomes a problem. */
 export async function parseText(uri: string, text: string): Promise<ParsedText> {
@@ -29,6 +31,10 @@ export async function parseText(uri: string, text: string): Promise<ParsedText> 
 async function parseTree(source: Source): Promise<{ root?: Node; problems: Problem[] }> {
   const root = parseQuickly(source);
   if (root) return { root, problems: [] };
+  if (source.text.length > generalLimit) {
+    const message = `The document has ${source.text.length} characters, and is not plain YAML or JSON: more than ${generalLimit} of the other kind are not read.`;
+    return { problems: [problemAt({ source, start: 0, end: 0 }, 'cwl/too-large', message)] };
+  }
   // Loaded only where it is needed: that takes longer than most documents take to read.
   const { parseYaml } = await import('./yaml-text.ts');
   return parseYaml(source);

@@ -13,10 +13,13 @@ export class QuickCursor {
   protected at = 0;
   /** Offset at which the current line begins. */
   protected lineStart = 0;
+  /** Tabs are white space inside brackets; what is written as JSON is all inside. */
+  protected readonly allowsTabs: boolean;
 
   constructor(source: Source) {
     this.source = source;
     this.text = source.text;
+    this.allowsTabs = /^\s*[[{]/.test(source.text);
   }
 
   protected get column(): number {
@@ -28,7 +31,7 @@ export class QuickCursor {
     const text = this.text;
     for (;;) {
       const char = text.charCodeAt(this.at);
-      if (char === 32) this.at++;
+      if (char === 32 || (char === 9 && this.allowsTabs)) this.at++;
       else if (char === 10) this.lineStart = ++this.at;
       else if (char === 35 && this.#isCommentStart()) this.at = this.lineEnd();
       else return;

@@ -85,7 +85,9 @@ export class QuickFlow extends QuickScalars {
       if (char === '#' && text[at - 1] === ' ') break;
       if (char === ':' && (this.isSpace(at + 1) || ',[]{}'.includes(text[at + 1] as string))) break;
     }
-    const value = text.slice(start, at).trimEnd();
+    const raw = text.slice(start, at);
+    if (raw.includes('\t')) throw giveUp;
+    const value = raw.trimEnd();
     this.at = start + value.length;
     return { kind: 'scalar', source: this.source, start, end: this.at, value: resolveScalar(value) };
   }

@@ -25,7 +25,8 @@ class QuickReader extends QuickFlow {
   #depth = 0;
 
   read(): Node | undefined {
-    if (/[\t\r\u0085\u2028\u2029\uFEFF]/.test(this.text) || /^(?:%|\.\.\.)/m.test(this.text)) throw giveUp;
+    if (/[\r\u0085\u2028\u2029\uFEFF]/.test(this.text) || /^(?:%|\.\.\.)/m.test(this.text)) throw giveUp;
+    if (!this.allowsTabs && this.text.includes('\t')) throw giveUp;
     this.skipBlank();
     if (this.text.startsWith('---\n', this.at) && this.at === this.lineStart) {
       this.at += 3;

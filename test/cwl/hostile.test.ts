@@ -16,6 +16,7 @@ const cases: Record<string, [text: string, code: string]> = {
   'brackets within brackets': [`cwlVersion: v1.2\ndoc: ${'['.repeat(50_000)}\n`, 'cwl/too-deep'],
   'brackets that close': [`cwlVersion: v1.2\ndoc: ${'['.repeat(2000)}${']'.repeat(2000)}\n`, 'cwl/too-deep'],
   'maps within maps': [Array.from({ length: 400 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n'), 'cwl/too-deep'],
+  'a large document that no quick reader reads': [`a: &x 1\n${'# comment\n'.repeat(500_000)}`, 'cwl/too-large'],
   'a document without end': [`doc: "${'x'.repeat(33 * 1024 * 1024)}"`, 'cwl/too-large'],
 };
 

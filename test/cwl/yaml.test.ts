@@ -44,6 +44,7 @@ const read = [
   'a: $(inputs.x[0] + "}")\nb: $(a?b:c)\nc: http://x.org/a#b\nd: a:b\n',
   '{"a": [1, 2, {"b": null}], "c": "d\\/e"}',
   '[]',
+  '{\n\t"a": [\n\t\t1,\n\t\t"b c"\n\t],\n\t"d":\t{}\n}\n',
   'a: 0x1F\nb: 0o17\nc: 012\nd: 1_000\ne: 1.\nf: .inf\ng: "1"\nh: yes\ni: 2001-01-01\n',
   'true: a\n1.0: b\nnull: c\n',
 ];
@@ -110,6 +111,7 @@ test('thousands of mutations of documents: never another tree', () => {
     '\\',
     '~',
     '.5',
+    '\t',
   ];
   let same = 0;
   for (let round = 0; round < 1000; round++) {
