@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { constrainedMemory } from 'node:process';
@@ -16,8 +16,8 @@ import { fileReader } from './file-reader.ts';
 import { findHome, type Home } from './home.ts';
 import { openImageSource } from './images.ts';
 import { formatToolHelp, parseInputOptions } from './input-options.ts';
-import { removeTree } from './remove-tree.ts';
 import { loadCommandLine, saveCommandLine } from './run-command-line.ts';
+import { removeRunFolder } from './run-end.ts';
 import { makeRunFolder } from './run-folder.ts';
 import { startRunInFolder } from './run-in-folder.ts';
 import { keepRun } from './run-keeper.ts';
@@ -165,7 +165,10 @@ async function loadAll(
   return { process, inputs: { ...document.values, ...given.values } };
 }
 
-/** On the file system of the outputs where that is another one than the home's, so that outputs are moved, not copied. */
+/**
+ * On the file system of the outputs where that is another one than the home's, so that outputs are moved, not copied; the
+ * home then holds a link.
+ */
 async function makeFolder(home: Home, options: RunArguments): Promise<string> {
   if (options.tmpdirPrefix !== undefined) {
     mkdirSync(dirname(`${options.tmpdirPrefix}x`), { recursive: true });
@@ -176,7 +179,9 @@ async function makeFolder(home: Home, options: RunArguments): Promise<string> {
     mkdirSync(options.outdir, { recursive: true });
     if (statSync(options.outdir).dev === statSync(folder).dev) return folder;
     rmSync(folder, { recursive: true });
-    return mkdtempSync(`${options.outdir}/.cwl-run-`);
+    const elsewhere = mkdtempSync(`${options.outdir}/.cwl-run-`);
+    symlinkSync(elsewhere, folder);
+    return folder;
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw new Failure('helper/outdir', `the output folder ${options.outdir} can't be used`, { cause: error });
@@ -192,7 +197,7 @@ async function finish(
   if (outcome.state === 'success') {
     invocation.stdout(`${JSON.stringify(outcome.outputs, writeNumbersInFull, 4)}\n`);
     if (options.keep) invocation.stderr(`The folder of the run is ${folder}\n`);
-    else await removeTree(folder);
+    else await removeRunFolder(folder);
     return 0;
   }
   invocation.stderr(`${outcome.message}\nThe folder of the run, with the logs of all its tasks, is ${folder}\n`);

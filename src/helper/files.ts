@@ -87,7 +87,7 @@ export class FileServer {
     const reader = await this.#catalog.find(id).catch(() => undefined);
     if (!reader) return [];
     const request = await loadRequest(reader.run);
-    const paths = [reader.toSummary().outdir, ...findPaths(request?.inputs, reader.run.source)];
+    const paths = [reader.toSummary().outdir, reader.run.folder, ...findPaths(request?.inputs, reader.run.source)];
     const roots = await Promise.all(paths.map(path => realpath(path).catch(() => undefined)));
     const found = roots.filter(root => root !== undefined && root !== sep) as string[];
     // Until the output folder exists, its real path can't be known.

@@ -1,4 +1,4 @@
-import { appendFile, open, rename, writeFile } from 'node:fs/promises';
+import { appendFile, open, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#base/failure.ts';
@@ -41,7 +41,14 @@ export async function removeRun(home: Home, run: RunFolder): Promise<void> {
   // From here on nobody finds it, however long the removal takes. A dot can't be part of a run's id.
   const gone = join(home.runs, `.removed.${run.id}`);
   await rename(run.folder, gone);
-  await removeTree(gone);
+  await removeRunFolder(gone);
+}
+
+/** Also where the folder is a link to one on the file system of the outputs. */
+export async function removeRunFolder(folder: string): Promise<void> {
+  const real = await realpath(folder).catch(() => folder);
+  await removeTree(real);
+  if (real !== folder) await rm(folder, { force: true, recursive: true });
 }
 
 async function askToEnd(run: RunFolder): Promise<void> {

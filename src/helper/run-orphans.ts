@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { type ProcessStat, readProcessStat } from './process-stat.ts';
 import type { RunFolder } from './run-folder.ts';
 
@@ -9,9 +9,10 @@ import type { RunFolder } from './run-folder.ts';
  */
 export function endOrphans(run: RunFolder): void {
   const callers = findCallers();
+  const folders = [`${run.folder}/tasks/`, `${findRealPath(run.folder)}/tasks/`];
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
-    if (!Number.isInteger(pid) || callers.has(pid) || !belongsTo(run, pid)) continue;
+    if (!Number.isInteger(pid) || callers.has(pid) || !belongsTo(folders, pid)) continue;
     const stat = readProcessStat(pid);
     if (stat?.terminal !== 0 || isOfLogin(stat)) continue;
     try {
@@ -29,16 +30,25 @@ function findCallers(): Set<number> {
   return callers;
 }
 
-function belongsTo(run: RunFolder, pid: number): boolean {
-  const tasks = `${run.folder}/tasks/`;
+function belongsTo(folders: readonly string[], pid: number): boolean {
   try {
-    if (`${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(tasks)) return true;
+    const cwd = `${readlinkSync(`/proc/${pid}/cwd`)}/`;
+    if (folders.some(folder => cwd.startsWith(folder))) return true;
     // An engine's argument is the folder of a task, or a bind that begins with it.
     const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
-    return words.some(word => word.includes(tasks));
+    return words.some(word => folders.some(folder => word.includes(folder)));
   } catch {
     // Another user's process, or one that has ended.
     return false;
+  }
+}
+
+/** It may be a link to the file system of the outputs. */
+function findRealPath(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return folder;
   }
 }
 
