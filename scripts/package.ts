@@ -21,6 +21,7 @@ run(join(root, 'node_modules', '.bin', 'vsce'), [
   'package',
   '--no-dependencies',
   '--allow-missing-repository',
+  '--no-rewrite-relative-links',
   '--out',
   file,
 ]);

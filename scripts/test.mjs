@@ -30,7 +30,7 @@ if (args.includes('--desktop')) {
     ]);
     await check('lint', [['biome', 'check', '.'], ['knip']]);
   }
-  await test('tests with real parts', files.filter(isIntegration), ['--test-concurrency=2', '--test-timeout=300000']);
+  await test('tests with real parts', files.filter(isIntegration), ['--test-concurrency=2', '--test-timeout=900000']);
   await test('tests in the editor', files.filter(isEditor), ['--test-concurrency=1', '--test-timeout=600000']);
 }
 

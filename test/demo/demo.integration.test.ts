@@ -13,7 +13,7 @@ import { isRoot } from '../support/machine.ts';
 
 const skip = isRoot && existsSync('/usr/bin/apt-get') ? false : 'the demo needs root and Debian packages';
 
-test('reads of the lambda phage become variants and a plot', { skip, timeout: 280_000 }, async t => {
+test('reads of the lambda phage become variants and a plot', { skip, timeout: 850_000 }, async t => {
   const stage = await openStage(what => t.diagnostic(what));
   const out = mkdtempSync(join(tmpdir(), 'cwl-demo-out-'));
   const settings = {

@@ -13,7 +13,7 @@ export async function packageExtension(): Promise<string> {
   }
   mkdirSync(join(root, 'build'), { recursive: true });
   const file = join(root, 'build', 'test.vsix');
-  const flags = ['--no-dependencies', '--allow-missing-repository', '--out', file];
+  const flags = ['--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links', '--out', file];
   // Building it anew is not its business here.
   const env = { ...process.env, npm_config_ignore_scripts: 'true' };
   await promisify(execFile)(join(root, 'node_modules/.bin/vsce'), ['package', ...flags], { cwd: root, env });
