@@ -1,0 +1,180 @@
+// Pull and unpack of an image of about 400 MB, 20,000 files and five layers, beside what others take for the same.
+//
+//     node bench/image.ts            needs root on Debian: the peers are installed, and run as an unprivileged user
+//
+// Wall and CPU time in seconds and peak memory in MB; the ratios are theirs divided by ours.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { installHelper } from '../test/support/helper.ts';
+import { buildImage, type TestImage, writeLayout } from '../test/support/images.ts';
+import { environmentOf, findUser, isRoot, makeFolder, needPackages, type User } from '../test/support/machine.ts';
+import { pushImage, startRegistry } from '../test/support/registry.ts';
+import { Layer } from '../test/support/tar.ts';
+
+const rounds = 3;
+
+interface Cost {
+  wall: number;
+  cpu: number;
+  /** MB of the largest process. */
+  memory: number;
+}
+
+if (!isRoot) throw new Error('this benchmark needs root, to install the peers and to run as an unprivileged user');
+needPackages('skopeo', 'umoci', 'time', 'gzip', 'tar', 'coreutils');
+const user = findUser();
+const place = makeFolder(user, 'cwl-bench-image-');
+const helper = await installHelper(user);
+const registry = await startRegistry();
+try {
+  const { image, files, bytes } = makeImage();
+  await pushImage(registry, 'bench/tool:1', image);
+  const layout = join(place.path, 'layout');
+  writeLayout(layout, { '1': image });
+  console.log(`${(bytes / 1e6).toFixed(0)} MB in ${files} files, five layers, gzip; best of ${rounds} rounds`);
+
+  const name = `${registry.host}/bench/tool:1`;
+  const mirror = ['--mirror', `${registry.host}=${registry.url}`];
+  const blobs = layersOf(image).map(digest => join(layout, 'blobs', 'sha256', digest.slice('sha256:'.length)));
+  const q = (words: string[]) => words.map(word => `'${word}'`).join(' ');
+  const ways: [string, string][] = [
+    ['image pull', q([helper.node, helper.bundle, 'image', 'pull', name, '--image-store', 'store', ...mirror])],
+    [
+      'skopeo copy + umoci unpack --rootless',
+      `skopeo copy -q --src-tls-verify=false docker://${name} oci:oci:1 && umoci unpack --rootless --image oci:1 bundle`,
+    ],
+    [
+      'gzip -dc | sha256sum, tar x (no download)',
+      `mkdir out; for blob in ${q(blobs)}; do sha256sum $blob; gzip -dc $blob | sha256sum; gzip -dc $blob | tar x -C out --delay-directory-restore; done`,
+    ],
+    [
+      'gzip -dc | tar x (no download, no digest)',
+      `mkdir out; for blob in ${q(blobs)}; do gzip -dc $blob | tar x -C out --delay-directory-restore; done`,
+    ],
+  ];
+  const floor = join(place.path, 'floor.mjs');
+  cpSync(new URL('./image-floor.mjs', import.meta.url), floor);
+  ways.push(['floor: inflate + two SHA-256, nothing written', q([helper.node, floor, ...blobs])]);
+
+  const costs = ways.map(() => ({ wall: Infinity, cpu: Infinity, memory: Infinity }));
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, [, script]] of ways.entries()) {
+      const cost = measure(script, user);
+      const best = costs[i] as Cost;
+      for (const key of ['wall', 'cpu', 'memory'] as const) best[key] = Math.min(best[key], cost[key]);
+    }
+  }
+  const ours = costs[0] as Cost;
+  const rows = ways.map(([what], i) => {
+    const cost = costs[i] as Cost;
+    const numbers = [cost.wall.toFixed(2), cost.cpu.toFixed(2), cost.memory.toFixed(0)];
+    return [what, ...numbers, (cost.wall / ours.wall).toFixed(2), (cost.cpu / ours.cpu).toFixed(2)];
+  });
+  for (const row of [['', 'wall s', 'CPU s', 'MB', 'wall /ours', 'CPU /ours'], ...rows]) {
+    console.log(row.map((text, i) => (i === 0 ? text.padEnd(48) : text.padStart(10))).join(''));
+  }
+} finally {
+  await registry.stop();
+  helper.remove();
+  place.remove();
+}
+
+/** Runs in a fresh folder, which is removed afterwards. */
+function measure(script: string, who: User): Cost {
+  const folder = join(place.path, 'round');
+  const command = [
+    '-f',
+    '%e %U %S %M',
+    '-o',
+    join(place.path, 'cost'),
+    'sh',
+    '-c',
+    `mkdir ${folder} && cd ${folder} && ${script}`,
+  ];
+  const result = spawnSync('/usr/bin/time', command, {
+    uid: who.uid,
+    gid: who.gid,
+    cwd: place.path,
+    env: environmentOf(who),
+    encoding: 'utf8',
+  });
+  if (result.status !== 0) throw new Error(`${script}: ${result.stderr}`);
+  const [wall = 0, usr = 0, system = 0, memory = 0] = readFileSync(join(place.path, 'cost'), 'utf8')
+    .trim()
+    .split(' ')
+    .map(Number);
+  spawnSync('chmod', ['-R', 'u+rwX', folder]);
+  spawnSync('rm', ['-rf', folder]);
+  return { wall, cpu: usr + system, memory: memory / 1024 };
+}
+
+/** Four layers of this machine's own files, so that sizes and compressibility are real, and one that changes some. */
+function makeImage(): { image: TestImage; files: number; bytes: number } {
+  const paths: string[] = [];
+  collect('/usr', paths);
+  const chosen = thin(paths, 20_000, 400e6);
+  const layers = Array.from({ length: 5 }, () => new Layer());
+  const made = new Set<string>();
+  let bytes = 0;
+  chosen.forEach((path, i) => {
+    const at = Math.floor((i * 4) / chosen.length);
+    const layer = layers[at] as Layer;
+    addFolders(layer, path, at, made);
+    const data = readFileSync(path);
+    bytes += data.length;
+    layer.file(path.slice(1), data, lstatSync(path).mode & 0o777);
+    if (i % 40 < 2) {
+      const top = layers[4] as Layer;
+      addFolders(top, path, 4, made);
+      if (i % 40 === 0) top.whiteout(path.slice(1));
+      else top.file(path.slice(1), createHash('sha512').update(data).digest('hex'));
+    }
+  });
+  const image = buildImage({ layers });
+  return { image, files: chosen.length, bytes };
+}
+
+function collect(folder: string, paths: string[]): void {
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of entries) {
+    const path = `${folder}/${entry.name}`;
+    if (Buffer.byteLength(path) > 95) continue;
+    if (entry.isDirectory()) collect(path, paths);
+    else if (entry.isFile()) paths.push(path);
+  }
+}
+
+/** So many files in the same order, of so many bytes. */
+function thin(paths: string[], count: number, bytes: number): string[] {
+  const step = Math.max(1, paths.length / (count * 1.3));
+  const chosen: string[] = [];
+  let left = bytes;
+  for (let i = 0; i < paths.length && chosen.length < count; i += step) {
+    const path = paths[Math.floor(i)] as string;
+    const { size } = lstatSync(path);
+    // Large files only as long as the others still fit.
+    if (size > 20e6 || size > 200 * (left / (count - chosen.length)) || left - size < (count - chosen.length) * 2000)
+      continue;
+    left -= size;
+    chosen.push(path);
+  }
+  return chosen;
+}
+
+function addFolders(layer: Layer, path: string, index: number, made: Set<string>): void {
+  const parts = path.slice(1).split('/').slice(0, -1);
+  for (let depth = 1; depth <= parts.length; depth++) {
+    const folder = parts.slice(0, depth).join('/');
+    if (made.has(`${index} ${folder}`)) continue;
+    made.add(`${index} ${folder}`);
+    layer.directory(folder);
+  }
+}
+
+function layersOf(made: TestImage): string[] {
+  return (JSON.parse(made.manifest.toString('utf8')) as { layers: { digest: string }[] }).layers.map(
+    each => each.digest,
+  );
+}
