@@ -35,7 +35,8 @@ export interface InputsOptions {
 /** Reads an input object; relative references in it are resolved against its own URI. */
 export async function loadInputs(uri: string, options: InputsOptions): Promise<InputsDocument> {
   const library = new Library(options.reader);
-  await library.read(uri);
+  // Runners also look here whether a document is an input object: what a workflow runs is none of it.
+  await library.read(uri, false);
   const root = library.root(uri);
   const inputs: InputsDocument = {
     values: {},

@@ -29,11 +29,15 @@ export class Library {
     this.#reader = reader;
   }
 
-  /** Reads `uri` and everything that it leads to. What can't be read is told when it is asked for. */
-  async read(uri: string): Promise<void> {
+  /**
+   * Reads `uri` and everything that it leads to; processes that steps run only with `followsRuns`. What can't be read
+   * is told when it is asked for.
+   */
+  async read(uri: string, followsRuns = true): Promise<void> {
     const pending: Promise<void>[] = [];
     const seen = new Set<string>();
     const enqueue = (reference: Reference) => {
+      if (reference.kind === 'run' && !followsRuns && reference.uri !== uri) return;
       const [document] = splitFragment(reference.uri);
       const key = `${reference.kind === 'include'}${document}`;
       const known = reference.kind === 'include' ? this.#included : this.#parsed;
