@@ -5,10 +5,16 @@ import { type Capacity, chooseGrant, type Grant, isFree, type Wish } from '#sche
 export class Gate {
   readonly #capacity: Capacity;
   readonly #running = new Set<Grant>();
-  readonly #waiting = new Set<{ grant: Grant; open(): void }>();
+  readonly #waiting = new Set<{ grant: Grant; open(): void; refuse(reason: unknown): void }>();
+  readonly #signal: AbortSignal;
 
-  constructor(capacity: Capacity) {
+  constructor(capacity: Capacity, signal: AbortSignal) {
     this.#capacity = capacity;
+    this.#signal = signal;
+    signal.addEventListener('abort', () => {
+      for (const entry of this.#waiting) entry.refuse(signal.reason);
+      this.#waiting.clear();
+    });
   }
 
   /**
@@ -23,24 +29,11 @@ export class Gate {
     });
   }
 
-  /** Resolves when there is room; the caller gives it back with the returned function. Rejects on abort. */
-  async enter(grant: Grant, signal: AbortSignal): Promise<() => void> {
-    signal.throwIfAborted();
-    if (!isFree(grant, this.#running, this.#capacity)) {
-      await new Promise<void>((resolve, reject) => {
-        const entry = { grant, open: resolve };
-        this.#waiting.add(entry);
-        const abort = () => {
-          this.#waiting.delete(entry);
-          reject(signal.reason);
-        };
-        signal.addEventListener('abort', abort, { once: true });
-        entry.open = () => {
-          signal.removeEventListener('abort', abort);
-          resolve();
-        };
-      });
-    } else this.#running.add(grant);
+  /** Resolves when there is room; the caller gives it back with the returned function. Rejects when the run is aborted. */
+  async enter(grant: Grant): Promise<() => void> {
+    this.#signal.throwIfAborted();
+    if (isFree(grant, this.#running, this.#capacity)) this.#running.add(grant);
+    else await new Promise<void>((open, refuse) => this.#waiting.add({ grant, open, refuse }));
     return () => {
       this.#running.delete(grant);
       this.#admit();

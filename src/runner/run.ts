@@ -104,7 +104,7 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
   const failures: RunState['failures'] = [];
   return {
     options,
-    gate: new Gate(options.capacity),
+    gate: new Gate(options.capacity, signal),
     evaluator: undefined,
     finished: findFinished(events),
     signal,

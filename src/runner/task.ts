@@ -34,6 +34,7 @@ export async function runTool(
   scope: Scope,
   listing: LoadListing,
 ): Promise<Record<string, Value>> {
+  refuseUnsupported(scope);
   const lib = findRequirement(scope.requirements, 'InlineJavascriptRequirement')?.expressionLib;
   const context: Context = {
     version: tool.cwlVersion,
@@ -46,7 +47,7 @@ export async function runTool(
   const isHint = !scope.requirements.required.has('ResourceRequirement');
   const grant = run.gate.grant(request, { isHint });
   const container = await findContainer(run, scope);
-  const leave = await run.gate.enter(grant, run.signal);
+  const leave = await run.gate.enter(grant);
   try {
     run.checkGoesOn();
     const task = new Task(run, tool, scope, container, listing);
@@ -61,6 +62,17 @@ export async function runTool(
     return await task.run(context);
   } finally {
     leave();
+  }
+}
+
+/** What a tool can't do without, and this program does not offer. */
+function refuseUnsupported(scope: Scope): void {
+  for (const name of ['MPIRequirement', 'CUDARequirement'] as const) {
+    const requirement = scope.requirements.required.get(name);
+    if (!requirement) continue;
+    throw new Failure('runner/unsupported', `${formatPlace(requirement.place)}: ${name} is not supported`, {
+      hint: 'Move it to hints if the tool can run without it.',
+    });
   }
 }
 

@@ -36,19 +36,21 @@ test('tasks fit while cores, memory and their number allow', () => {
   assert.ok(isFree(tenth, Array(9).fill(tenth), { cores: 1, ram: 100, tasks: 100 }));
 });
 
-test('the gate lets tasks in as others leave, and forgets those that gave up', async () => {
-  const gate = new Gate({ cores: 2, ram: 1000, tasks: 10 });
-  const { signal } = new AbortController();
-  const order: string[] = [];
-  const leave = await gate.enter({ cores: 2, ram: 1 }, signal);
+test('the gate lets tasks in as others leave, smaller ones ahead, and none after an abort', async () => {
   const stop = new AbortController();
-  const given = gate.enter({ cores: 2, ram: 1 }, stop.signal).catch(() => order.push('gave up'));
-  const small = gate.enter({ cores: 1, ram: 1 }, signal).then(() => order.push('small'));
-  stop.abort();
-  await given;
+  const gate = new Gate({ cores: 2, ram: 1000, tasks: 10 }, stop.signal);
+  const order: string[] = [];
+  const leave = await gate.enter({ cores: 1, ram: 1 });
+  const large = gate.enter({ cores: 2, ram: 1 }).catch(() => order.push('large refused'));
+  const leaveSmall = await gate.enter({ cores: 1, ram: 1 });
+  const small = gate.enter({ cores: 1, ram: 1 }).then(() => order.push('small'));
   leave();
   await small;
-  assert.deepEqual(order, ['gave up', 'small']);
+  stop.abort();
+  await large;
+  leaveSmall();
+  assert.deepEqual(order, ['small', 'large refused']);
+  await assert.rejects(gate.enter({ cores: 1, ram: 1 }));
   assert.deepEqual(gate.grant(wish(3), { isHint: true }), { cores: 2, ram: 100 });
   assert.throws(
     () => gate.grant(wish(3), { isHint: false }),
