@@ -12,6 +12,7 @@ import { removeTree } from './remove-tree.ts';
 import { makeRunFolder, type RunFolder } from './run-folder.ts';
 import { endOrphans } from './run-orphans.ts';
 import { isRunAlive } from './run-process.ts';
+import { RunReader } from './run-reader.ts';
 import { layOutSources } from './sources.ts';
 
 /** Milliseconds to wait for a sign of life; on a slow file system the run is then left to itself, as `starting`. */
@@ -48,10 +49,17 @@ export async function startRun(home: Home, request: RunRequest): Promise<{ run: 
   }
 }
 
-/** Goes on after the last finished step; throws `run/busy` while the run is running. */
+/** Goes on after the last finished step; throws `run/busy` while the run is running, `run/ended` after a success. */
 export async function resumeRun(home: Home, run: RunFolder): Promise<void> {
   if (isRunAlive(run.folder)) {
     throw new Failure('run/busy', 'this run is still running', { hint: 'Cancel it first, or let it end.' });
+  }
+  const reader = new RunReader(run);
+  await reader.refresh();
+  if (reader.toSummary().state === 'success') {
+    throw new Failure('run/ended', 'this run has ended well: there is nothing to go on with', {
+      hint: 'Start a new run to do it again.',
+    });
   }
   endOrphans(run);
   await rm(run.cancel, { force: true });

@@ -73,7 +73,7 @@ export const listRuns = new RequestType0<RunSummary[], FailureData>('run/list');
 export const showRun = new RequestType<{ id: string }, RunDetail, FailureData>('run/show');
 /** Answers when the run has ended. */
 export const cancelRun = new RequestType<{ id: string }, null, FailureData>('run/cancel');
-/** Goes on after the last finished step. */
+/** Goes on after the last finished step. Fails with `run/busy` while it is running, `run/ended` after a success. */
 export const resumeRun = new RequestType<{ id: string }, null, FailureData>('run/resume');
 /** Removes the run's own folder; an output folder elsewhere stays. Fails with `run/busy` while it is running. */
 export const removeRun = new RequestType<{ id: string }, null, FailureData>('run/remove');

@@ -58,6 +58,10 @@ before(async () => {
   await open();
 });
 after(async () => {
+  // What a failed test has left running.
+  for (const run of (await served?.connection.sendRequest(protocol.listRuns)) ?? []) {
+    if (run.state === 'running') await served.connection.sendRequest(protocol.cancelRun, { id: run.id });
+  }
   await served?.close();
   helper?.remove();
 });
@@ -154,6 +158,7 @@ describe('a run', () => {
     const { base64 } = await served.connection.sendRequest(protocol.readFile, { path, offset: 0, length: 100 });
     assert.match(Buffer.from(base64, 'base64').toString(), /^\d+\.\d+\n$/);
     await waitForChange(id, 'success');
+    await failsWith('run/ended', served.connection.sendRequest(protocol.resumeRun, { id }));
   });
 
   test('that is killed is interrupted, and resuming it runs nothing again that was finished', async () => {
