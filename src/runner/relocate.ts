@@ -23,7 +23,7 @@ export async function relocateOutputs(
     writeFileSync(`${note}.new`, JSON.stringify(plan), { flush: true });
     renameSync(`${note}.new`, note);
   }
-  return finishRelocation(plan, folders.run);
+  return finishRelocation(plan);
 }
 
 /** The relocation that an earlier process of the run has begun; undefined where there is none. */
@@ -36,7 +36,8 @@ export function findRelocation(runFolder: string): RelocationPlan | undefined {
   }
 }
 
-export async function finishRelocation(plan: RelocationPlan, runFolder: string): Promise<Record<string, Value>> {
+/** The note stays: it says what to do until the journal says that the run has ended. */
+export async function finishRelocation(plan: RelocationPlan): Promise<Record<string, Value>> {
   try {
     for (const action of plan.actions) await perform(action);
   } catch (error) {
@@ -47,7 +48,6 @@ export async function finishRelocation(plan: RelocationPlan, runFolder: string):
   }
   const outputs = structuredClone(plan.outputs);
   for (const value of findPaths(outputs)) await complete(value);
-  rmSync(toNotePath(runFolder), { force: true });
   return outputs;
 }
 

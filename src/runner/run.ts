@@ -71,7 +71,7 @@ async function execute(
   try {
     if (last?.state === 'success' && last.outputs) return { state: 'success', outputs: last.outputs };
     const begun = findRelocation(options.folder);
-    if (begun) return { state: 'success', outputs: await finishRelocation(begun, options.folder) };
+    if (begun) return { state: 'success', outputs: await finishRelocation(begun) };
     if (usesJavaScript(options.process)) run.evaluator = await options.loadEvaluator();
     const inputs = await downloadInputs(options.inputs, options);
     const name = options.process.class === 'Workflow' ? '' : 'main';

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { formatPlace } from '#cwl/expression.ts';
@@ -8,6 +8,9 @@ import { pathToReference, toLocalPath } from '#cwl/uri.ts';
 import type { Bind } from '#engine/sandbox.ts';
 import { copyTree, isFolder } from './files.ts';
 import { isInside, type Mount } from './guest-view.ts';
+
+/** From so many inputs on they are linked into one directory. */
+const manyInputs = 100;
 
 /** Where the parts of a task lie, on the host and as the task sees them. */
 export interface TaskPaths {
@@ -38,17 +41,27 @@ export class Staging {
   /** Where the working directory holds a file or directory, by its location; the first place where it is there twice. */
   readonly #inWork = new Map<string, string>();
   readonly #taken = new Map<string, string | undefined>();
-  #count = 0;
+  /** Where inputs are hard links, because there are many of them. */
+  #linked: string | undefined;
 
   constructor(paths: TaskPaths) {
     this.paths = paths;
   }
 
-  /** Stages one input with its secondary files in a directory of its own, and sets their `path`. */
-  addInput(value: PathValue): void {
-    const number = this.#count++;
-    const host = join(this.paths.folder, 'in', String(number));
-    this.#stage(value, { guest: this.paths.isSandboxed ? `/in/${number}` : host, host });
+  /** Stages each input with its secondary files in a directory of its own, and sets their `path`. */
+  addInputs(values: readonly PathValue[]): void {
+    const folder = join(this.paths.folder, 'in');
+    const isShown = this.paths.isSandboxed && values.length > manyInputs;
+    if (isShown) {
+      // A bind for each would be too many: the command line has an end, and PRoot looks through all of them.
+      mkdirSync(folder);
+      this.#linked = folder;
+      this.binds.push({ host: folder, guest: '/in', writable: false });
+    }
+    for (const [number, value] of values.entries()) {
+      const host = join(folder, String(number));
+      this.#stage(value, { guest: this.paths.isSandboxed ? `/in/${number}` : host, host, isShown });
+    }
   }
 
   /** Puts one entry of InitialWorkDirRequirement in its place. `allowAbsolute`: its name may be any path of the container. */
@@ -111,6 +124,7 @@ export class Staging {
     this.mounts.push({ guest: place.guest, host: source });
     if (writable) this.#writable.push(source);
     if (this.paths.isSandboxed) {
+      if (this.#linked !== undefined && isInside(place.host, this.#linked) && tryLink(source, place.host)) return;
       if (place.isShown) makePlaceholder(place.host, source);
       this.binds.push({ host: source, guest: place.guest, writable });
     } else {
@@ -198,6 +212,17 @@ function setListingPaths(directory: PathValue & { class: 'Directory' }, guest: s
     else
       for (const secondary of entry.secondaryFiles ?? [])
         setPath(secondary, posix.join(guest, secondary.basename ?? ''));
+  }
+}
+
+/** A second name for a file; false where the file system or the kernel refuses it, and for directories. */
+function tryLink(source: string, target: string): boolean {
+  try {
+    mkdirSync(dirname(target), { recursive: true });
+    linkSync(realpathSync(source), target);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -194,7 +194,7 @@ class Task {
 
   async #stage(context: Context): Promise<void> {
     const { requirements } = this.#scope;
-    for (const value of findPaths(context.inputs)) this.#staging.addInput(value);
+    this.#staging.addInputs(findPaths(context.inputs));
     const requirement = findRequirement(requirements, 'InitialWorkDirRequirement');
     if (!requirement) return;
     const allowAbsolute = this.#container?.isRequired === true && !['v1.0', 'v1.1'].includes(this.#tool.cwlVersion);

@@ -16,6 +16,8 @@ const skip = !isRoot
     ? false
     : 'there is no kit in dist/: npm run build';
 
+const manyFiles = Array.from({ length: 1500 }, (_, i) => `data/many/${i}.txt`);
+
 let helper: InstalledHelper;
 let folder: string;
 
@@ -79,6 +81,11 @@ made:
       'baseCommand: [sh, -c, "pwd > where; cat where"]\ninputs: []\noutputs: {o: {type: File, outputBinding: {glob: $(runtime.outdir)/where}}}\n',
       ', dockerOutputDirectory: /other/place',
     ),
+    'many.cwl': tool(
+      'baseCommand: cat\ninputs: {files: {type: "File[]", inputBinding: {}}}\noutputs: {o: stdout}\nstdout: all.txt\n',
+    ),
+    'many.yml': `files: [${manyFiles.map(name => `{class: File, location: ${name}}`).join(', ')}]\n`,
+    ...Object.fromEntries(manyFiles.map(name => [name, `${name}\n`])),
     'leak.cwl': tool(
       'baseCommand: [ln, -s, /etc/passwd, out]\ninputs: []\noutputs: {o: {type: File, outputBinding: {glob: out}}}\n',
     ),
@@ -146,6 +153,13 @@ for (const engine of ['proot', 'userns']) {
     if (unusable(result.stderr)) return t.skip(result.stderr.trim());
     assert.equal(result.code, 0, result.stderr);
     assert.equal(result.read('where'), '/other/place\n');
+  });
+
+  test(`${engine}: a step can take thousands of files`, { skip }, async t => {
+    const result = await run('many.cwl', 'many.yml');
+    if (unusable(result.stderr)) return t.skip(result.stderr.trim());
+    assert.equal(result.code, 0, result.stderr.slice(-2000));
+    assert.equal(result.read('all.txt'), manyFiles.map(name => `${name}\n`).join(''));
   });
 
   test(`${engine}: a link into the image is no output`, { skip }, async t => {
