@@ -58,6 +58,11 @@ export class Library {
     return [...new Set([...this.#parsed.keys(), ...this.#included.keys()])];
   }
 
+  /** URIs of what could not be read. */
+  get missing(): string[] {
+    return [...this.#failures.keys()];
+  }
+
   /** Why `uri` could not be read; undefined if it was. */
   failure(uri: string): string | undefined {
     return this.#failures.get(splitFragment(uri)[0]);

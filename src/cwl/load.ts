@@ -27,6 +27,8 @@ export interface Loaded {
   problems: Problem[];
   /** URIs of all documents that were read, the first one first. */
   documents: string[];
+  /** URIs of those that could not be read; also some that only look like references. */
+  missing: string[];
   /** `$namespaces` of the document, which the input object may use too. */
   namespaces: Record<string, string>;
 }
@@ -44,7 +46,8 @@ export async function loadProcess(uri: string, options: LoadOptions): Promise<Lo
   const problems = sortProblems([...library.problems, ...loader.problems]);
   const isValid = !problems.some(problem => problem.severity === 'error');
   const namespaces = Object.fromEntries(library.source(document)?.namespaces ?? []);
-  return { process: isValid ? process : undefined, problems, documents: library.documents, namespaces };
+  const { documents, missing } = library;
+  return { process: isValid ? process : undefined, problems, documents, missing, namespaces };
 }
 
 class Loader {

@@ -2,6 +2,7 @@ import { type Diagnostic, DiagnosticSeverity } from 'vscode-languageserver';
 import type { Problem } from '#base/problem.ts';
 import { loadProcess } from '#cwl/load.ts';
 import type { Reader } from '#cwl/reader.ts';
+import { decode } from '#cwl/uri.ts';
 
 /** The problems of open documents, by the document in which each stands. */
 export class Diagnostics {
@@ -17,16 +18,20 @@ export class Diagnostics {
 
   /** Checks `uri` with everything that it refers to; `isStale` tells that its text has changed meanwhile. */
   async check(uri: string, isStale: () => boolean): Promise<void> {
-    const { problems, documents } = await loadProcess(uri, { reader: this.#reader, enableDev: true, everything: true });
+    const loaded = await loadProcess(uri, { reader: this.#reader, enableDev: true, everything: true });
     if (isStale()) return;
     const grouped = new Map<string, Problem[]>([[uri, []]]);
-    for (const problem of problems) grouped.set(problem.uri, [...(grouped.get(problem.uri) ?? []), problem]);
-    this.#replace(uri, { documents: new Set(documents), problems: grouped });
+    for (const problem of loaded.problems) grouped.set(problem.uri, [...(grouped.get(problem.uri) ?? []), problem]);
+    // One that is missing may be made.
+    const documents = new Set([...loaded.documents, ...loaded.missing].map(decode));
+    this.#replace(uri, { documents, problems: grouped });
   }
 
   /** Checked documents that read `uri`, so that a change of it is a change of theirs. */
   dependents(uri: string): string[] {
-    return [...this.#checked].flatMap(([root, { documents }]) => (root !== uri && documents.has(uri) ? [root] : []));
+    return [...this.#checked].flatMap(([root, { documents }]) =>
+      root !== uri && documents.has(decode(uri)) ? [root] : [],
+    );
   }
 
   remove(uri: string): void {

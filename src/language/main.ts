@@ -1,6 +1,13 @@
 /** The CWL language server: connects the features to the editor. It reads no file but through the editor. */
 
-import { createConnection, ProposedFeatures, TextDocumentSyncKind, TextDocuments } from 'vscode-languageserver/node';
+import {
+  createConnection,
+  DidChangeWatchedFilesNotification,
+  type InitializeResult,
+  ProposedFeatures,
+  TextDocumentSyncKind,
+  TextDocuments,
+} from 'vscode-languageserver/node';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import { loadProcess } from '#cwl/load.ts';
 import { offsetOf } from '#cwl/node.ts';
@@ -24,7 +31,7 @@ const diagnostics = new Diagnostics(workspace, (uri, found) => {
 /** Long enough not to check every letter, short enough to feel immediate. */
 const debouncer = new Debouncer(250);
 
-connection.onInitialize(() => ({
+const initializeResult: InitializeResult = {
   capabilities: {
     textDocumentSync: TextDocumentSyncKind.Incremental,
     documentSymbolProvider: true,
@@ -33,7 +40,16 @@ connection.onInitialize(() => ({
     completionProvider: { triggerCharacters: [':', ' ', '/', '#'] },
   },
   serverInfo: { name: 'cwl' },
-}));
+};
+let canWatch = false;
+connection.onInitialize(({ capabilities }) => {
+  canWatch = capabilities.workspace?.didChangeWatchedFiles?.dynamicRegistration ?? false;
+  return initializeResult;
+});
+connection.onInitialized(() => {
+  const watchers = [{ globPattern: '**/*.{cwl,yml,yaml,json,js}' }];
+  if (canWatch) void connection.client.register(DidChangeWatchedFilesNotification.type, { watchers });
+});
 
 documents.onDidChangeContent(({ document }) => {
   workspace.put({ uri: document.uri, version: document.version, text: document.getText() });
@@ -47,7 +63,6 @@ documents.onDidClose(({ document }) => {
 });
 connection.onDidChangeWatchedFiles(({ changes }) => {
   for (const { uri } of changes) {
-    workspace.forget(uri);
     for (const dependent of diagnostics.dependents(uri)) check(dependent);
   }
 });

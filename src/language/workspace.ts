@@ -13,7 +13,6 @@ export interface OpenDocument {
 /** Texts behind URIs: open editors win over the disk, which only the editor can read. */
 export class Workspace implements Reader {
   readonly #open = new Map<string, OpenDocument>();
-  readonly #texts = new Map<string, Promise<string>>();
   readonly #trees = new Map<string, { version: number; tree: Promise<ParsedText> }>();
   readonly #readFile: (uri: string) => Promise<string>;
 
@@ -29,12 +28,6 @@ export class Workspace implements Reader {
   close(uri: string): void {
     this.#open.delete(decode(uri));
     this.#trees.delete(decode(uri));
-    this.forget(uri);
-  }
-
-  /** The file has changed on the disk. */
-  forget(uri: string): void {
-    this.#texts.delete(decode(uri));
   }
 
   find(uri: string): OpenDocument | undefined {
@@ -48,14 +41,10 @@ export class Workspace implements Reader {
   async read(uri: string): Promise<string> {
     const document = this.find(uri);
     if (document) return document.text;
-    const key = decode(uri);
-    const reading = this.#texts.get(key) ?? this.#readFile(uri);
-    this.#texts.set(key, reading);
+    // Not kept: the file may have changed, or be open in an editor of another language, by the next time.
     try {
-      return await reading;
+      return await this.#readFile(uri);
     } catch (error) {
-      // It may be there the next time.
-      this.#texts.delete(key);
       const reason = error instanceof Error ? error.message : String(error);
       throw new Failure('cwl/not-readable', `${decode(uri.replace(/^file:\/\//, ''))} can't be read: ${reason}`, {
         cause: error,

@@ -134,8 +134,9 @@ test('the editor is told what can be run and what it needs', async () => {
   assert.deepEqual(needs.files, [{ uri: 'file:///work%20space/data/a%20b.txt', class: 'File' }]);
   const checked = await connection.sendRequest(checkInputs, { uri: workflow, inputs });
   assert.deepEqual(checked.problems, []);
-  disk.set('file:///work%20space/bad.yml', 'frist: 1\n');
-  const bad = await connection.sendRequest(checkInputs, { uri: workflow, inputs: 'file:///work%20space/bad.yml' });
+  // What has changed on the disk is read again.
+  disk.set(inputs, 'frist: 1\n');
+  const bad = await connection.sendRequest(checkInputs, { uri: workflow, inputs });
   assert.deepEqual(
     bad.problems.map(problem => problem.code),
     ['cwl/missing-input', 'cwl/unknown-input'],
@@ -149,6 +150,10 @@ test('a file that the editor can not read is a problem at its reference', async 
   const [problem] = (await lost).diagnostics;
   assert.equal(problem?.code, 'cwl/not-found');
   assert.equal(problem?.range.start.line, 8);
+
+  const found = next(each => each.uri === uri && each.diagnostics.length === 0);
+  await open('file:///work%20space/nowhere.cwl', toolText);
+  await found;
 });
 
 async function open(uri: string, text: string): Promise<void> {
