@@ -18,7 +18,7 @@ export class Diagnostics {
 
   /** Checks `uri` with everything that it refers to; `isStale` tells that its text has changed meanwhile. */
   async check(uri: string, isStale: () => boolean): Promise<void> {
-    const loaded = await loadProcess(uri, { reader: this.#reader, enableDev: true, everything: true });
+    const loaded = await loadProcess(uri, { reader: this.#reader, everything: true });
     if (isStale()) return;
     const grouped = new Map<string, Problem[]>([[uri, []]]);
     for (const problem of loaded.problems) grouped.set(problem.uri, [...(grouped.get(problem.uri) ?? []), problem]);

@@ -82,7 +82,7 @@ connection.onDefinition(async ({ textDocument, position }) => {
 connection.onCompletion(async ({ textDocument, position }) => {
   const document = documents.get(textDocument.uri);
   if (!document) return [];
-  const load = async (uri: string) => (await loadProcess(uri, { reader: workspace, enableDev: true })).process;
+  const load = async (uri: string) => (await loadProcess(uri, { reader: workspace })).process;
   return listCompletions(document.uri, document.getText(), document.offsetAt(position), load);
 });
 connection.onRequest(listProcesses, async ({ uri }) => {

@@ -7,7 +7,7 @@ import { makeInputsTemplate } from '#cwl/template.ts';
 import type { Dependencies } from '#protocol/language.ts';
 
 export async function makeTemplate({ uri, id }: { uri: string; id?: string }, reader: Reader) {
-  const { process, problems } = await loadProcess(uri, { reader, id, enableDev: true });
+  const { process, problems } = await loadProcess(uri, { reader, id });
   return { text: process && makeInputsTemplate(process), problems };
 }
 
@@ -15,7 +15,7 @@ export async function collectDependencies(
   { uri, id, inputs }: { uri: string; id?: string; inputs?: string },
   reader: Reader,
 ): Promise<Dependencies> {
-  const loaded = await loadProcess(uri, { reader, id, enableDev: true });
+  const loaded = await loadProcess(uri, { reader, id });
   const files = loaded.process ? findFiles(loaded.process) : [];
   const problems = [...loaded.problems];
   if (inputs !== undefined) {
@@ -29,7 +29,7 @@ export async function collectDependencies(
 }
 
 export async function checkInputsOf({ uri, id, inputs }: { uri: string; id?: string; inputs: string }, reader: Reader) {
-  const { process, namespaces, problems } = await loadProcess(uri, { reader, id, enableDev: true });
+  const { process, namespaces, problems } = await loadProcess(uri, { reader, id });
   const document = await loadInputs(inputs, { reader, namespaces });
   const found = process ? checkInputs(document, process) : problems.filter(problem => problem.severity === 'error');
   return { problems: [...document.problems, ...found], values: document.values };
