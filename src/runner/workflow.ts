@@ -72,7 +72,8 @@ class StepRun {
     try {
       const inputs: Values = {};
       for (const input of this.#step.in) inputs[input.id] = this.#link(input, sources.get(input.id) ?? []);
-      return this.#step.scatter.length > 0 ? await this.#scatter(inputs) : await this.#runJob(inputs, []);
+      if (this.#step.scatter.length > 0) return await this.#scatter(inputs);
+      return this.#step.loop ? await this.#loop(this.#step.loop, inputs) : await this.#runJob(inputs, []);
     } catch (caught) {
       const error = explain(caught);
       if (error instanceof StepFailed || !(error instanceof Failure)) throw error;
@@ -111,6 +112,44 @@ class StepRun {
         ),
       ]),
     );
+  }
+
+  /** Runs the process again with what it gave, as long as `when` holds (CWL v1.3 development, LoopInput). */
+  async #loop(loop: NonNullable<Step['loop']>, inputs: Values): Promise<Values> {
+    const { run, out } = this.#step;
+    const requirements = inherit(this.#requirements, run);
+    const all: Values[] = [];
+    let values = this.#evaluateInputs(inputs);
+    for (; this.#isWanted(values); values = this.#nextInputs(loop, values, all.at(-1) ?? {})) {
+      this.#run.checkGoesOn();
+      const scope: Scope = { ...this.#name, task: `${this.#name.task}[${all.length}]`, requirements, inputs: values };
+      all.push(await runProcess(this.#run, run, scope));
+    }
+    const collect = (id: string): Value =>
+      loop.outputMethod === 'all' ? all.map(outputs => outputs[id] ?? null) : (all.at(-1)?.[id] ?? null);
+    const outputs = Object.fromEntries(out.map(id => [id, collect(id)]));
+    if (all.length === 0) this.#run.record({ type: 'task', time: now(), ...this.#name, state: 'skipped', outputs });
+    return outputs;
+  }
+
+  /** Inputs that the loop does not name keep their values. */
+  #nextInputs(loop: NonNullable<Step['loop']>, values: Values, outputs: Values): Values {
+    const linked = { ...values };
+    for (const input of loop.inputs) {
+      if (input.source.length === 0 && input.default === undefined) continue;
+      const value = mergeLinks(
+        input,
+        input.source.map(source => outputs[source] ?? null),
+      );
+      linked[input.id] = value ?? input.default ?? null;
+    }
+    const changed = { ...linked };
+    for (const input of loop.inputs) {
+      if (input.valueFrom === undefined) continue;
+      const self = input.source.length > 0 ? (linked[input.id] ?? null) : null;
+      changed[input.id] = evaluate(input.valueFrom, this.#context(linked), { place: input.place, self });
+    }
+    return changed;
   }
 
   async #runJob(inputs: Values, index: number[]): Promise<Values> {

@@ -154,6 +154,36 @@ steps: {s: {run: one.cwl, scatter: v, in: {v: vs}, out: [o]}}`,
   assert.deepEqual(texts, ['a\n', 'b\n', 'c\n']);
 });
 
+test('a loop runs its step until when is false (CWL v1.3 development)', async () => {
+  const place = makePlace();
+  const workflow = (method: string, type: string) => `cwlVersion: v1.3.0-dev1
+class: Workflow
+requirements: {InlineJavascriptRequirement: {}}
+inputs: {start: int, end: int}
+outputs: {o: {type: "${type}", outputSource: s/o}}
+steps:
+  s:
+    run:
+      class: ExpressionTool
+      inputs: {i: int}
+      outputs: {o: int}
+      expression: '$({"o": inputs.i + 2})'
+    in: {i: start, end: end}
+    out: [o]
+    when: $(inputs.i < inputs.end)
+    loop: {i: o}
+    outputMethod: ${method}
+`;
+  place.write({ 'last.cwl': workflow('last_iteration', 'int?'), 'all.cwl': workflow('all_iterations', 'int[]') });
+  const run = (name: string, start: string) => place.run(['--enable-dev', name, '--start', start, '--end', '5']);
+  const last = await run('last.cwl', '0');
+  assert.equal(last.code, 0, last.stderr);
+  assert.deepEqual(last.outputs, { o: 6 });
+  assert.deepEqual((await run('all.cwl', '0')).outputs, { o: [2, 4, 6] });
+  assert.deepEqual((await run('all.cwl', '9')).outputs, { o: [] });
+  assert.deepEqual((await run('last.cwl', '9')).outputs, { o: null });
+});
+
 test('a tool that changes an input has failed, and links out of the outputs are refused', async () => {
   const place = makePlace();
   const inputs = 'inputs: {f: {type: File, inputBinding: {}}}\n';
