@@ -68,7 +68,9 @@ async function test(title, files, options) {
     '--test-reporter=./scripts/count-reporter.mjs',
     `--test-reporter-destination=${counts}`,
   ];
-  const failed = await run(node, ['--test', ...options, ...reporters, ...files], { show: true }).then(
+  // A file whose test has timed out may hold servers that nobody stops any more: it must not hold up the rest.
+  const args = ['--test', '--test-force-exit', ...options, ...reporters, ...files];
+  const failed = await run(node, args, { show: true }).then(
     () => false,
     () => true,
   );
