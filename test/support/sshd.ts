@@ -270,7 +270,17 @@ async function startServer(folder: string, host: string, port: number, options: 
   const server = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';
   server.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  server.once('exit', () => rmSync(`/etc/pam.d/${service}`, { force: true }));
+  // A test that dies by an error takes its server with it.
+  const end = () => {
+    server.kill();
+    rmSync(`/etc/pam.d/${service}`, { force: true });
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', end);
+  server.once('exit', () => {
+    process.off('exit', end);
+    rmSync(`/etc/pam.d/${service}`, { force: true });
+  });
   for (let tries = 0; tries < 200; tries++) {
     const log = existsSync(join(folder, 'sshd.log')) ? readFileSync(join(folder, 'sshd.log'), 'utf8') : '';
     if (log.includes(`Server listening on ${host} port ${port}`)) return server;
