@@ -44,7 +44,7 @@ outputs:
 const failing = `
 cwlVersion: v1.2
 class: CommandLineTool
-baseCommand: [sh, -c, 'echo it went wrong >&2; exit 3']
+baseCommand: [sh, -c, 'mkdir d; touch d/f; chmod 555 d; echo it went wrong >&2; exit 3']
 inputs: []
 outputs: []
 `;
@@ -268,12 +268,19 @@ describe('a run', () => {
     await other.close();
   });
 
-  test('that fails says which command, with which end', async () => {
+  test('that fails says which command, with which end, and is removed with what it left', async () => {
     const id = await start(failing);
     const detail = await waitFor(id, inState('failure'));
     assert.equal(detail.taskList[0]?.exitCode, 3);
+    assert.match(detail.message ?? '', /exit code 3/);
     assert.match(detail.message ?? '', /it went wrong/);
-    assert.match(detail.message ?? '', /3/);
+    const folder = detail.taskList[0]?.folder ?? '';
+    assert.ok(existsSync(join(folder, 'work', 'd', 'f')));
+    await served.connection.sendRequest(protocol.removeRun, { id });
+    assert.deepEqual(
+      readdirSync(join(helper.home, 'runs')).filter(name => name.includes(id)),
+      [],
+    );
   });
 
   test('of a faulty document is refused with the place, and leaves nothing', async () => {
