@@ -146,17 +146,6 @@ export function answerRequests(
   );
 }
 
-/** The kit's own libc knows no directory service, where the users of a cluster often stand: the login has told the name. */
-function findUserName(): string {
-  const { USER, LOGNAME } = process.env;
-  if (USER || LOGNAME) return USER || LOGNAME || '';
-  try {
-    return userInfo().username;
-  } catch {
-    return String(process.getuid?.() ?? '');
-  }
-}
-
 async function planShell(
   catalog: RunCatalog,
   run: string,
