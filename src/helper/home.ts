@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /**
  * Where the helper keeps things on the cluster: `images/` (the image store), `runs/ID/`, `sources/` (files by SHA-256)
@@ -13,6 +13,6 @@ export interface Home {
 }
 
 export function findHome(environment: NodeJS.ProcessEnv = process.env): Home {
-  const folder = environment.CWL_ON_CLUSTERS_HOME || join(homedir(), '.cwl-on-clusters');
+  const folder = resolve(environment.CWL_ON_CLUSTERS_HOME || join(homedir(), '.cwl-on-clusters'));
   return { folder, images: join(folder, 'images'), runs: join(folder, 'runs'), sources: join(folder, 'sources') };
 }
