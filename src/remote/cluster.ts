@@ -64,6 +64,8 @@ export class Cluster {
   #link: Link | undefined;
   #opening: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
+  /** Ends an attempt that is under way when the cluster is closed. */
+  #attempt = new AbortController();
 
   constructor(settings: ClusterSettings, prompts: Prompts, options: ClusterOptions) {
     this.settings = settings;
@@ -142,6 +144,7 @@ export class Cluster {
 
   close(): void {
     clearTimeout(this.#retry);
+    this.#attempt.abort(new Failure('ssh/cancelled', `the connection to ${this.settings.host} was given up`));
     const link = this.#link;
     this.#link = undefined;
     this.#tell({ kind: 'closed' });
@@ -158,7 +161,9 @@ export class Cluster {
 
   async #open(prompts: Prompts, signal: AbortSignal | undefined): Promise<void> {
     this.#tell({ kind: 'connecting' });
-    this.#use(await this.#makeLink(prompts, signal));
+    this.#attempt = new AbortController();
+    const { signal: closing } = this.#attempt;
+    this.#use(await this.#makeLink(prompts, signal ? AbortSignal.any([signal, closing]) : closing));
   }
 
   #use(link: Link): void {
@@ -199,9 +204,10 @@ export class Cluster {
       // The connection is still there: another helper needs no login. One that dies at once is not tried again.
       this.#tell({ kind: 'connecting' });
       const helper = await openHelper(link.connection, link.installed).catch(() => undefined);
-      if (helper) return this.#use({ ...link, helper });
+      if (helper && !this.#attempt.signal.aborted) return this.#use({ ...link, helper });
     }
     link.connection.close();
+    if (this.#attempt.signal.aborted) return;
     const failure = reason ?? new Failure('ssh/lost', `the connection to ${this.settings.host} was lost`);
     this.#log.warn(failure.message);
     this.#tell({ kind: 'lost', reason: failure, retrying: !link.connection.wasAsked });

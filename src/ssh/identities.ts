@@ -24,6 +24,9 @@ export type Ask = (question: Question) => Promise<string[] | undefined>;
 /** As often as ssh(1) asks for one passphrase (NumberOfPasswordPrompts). */
 const passphraseTries = 3;
 
+/** Milliseconds for an agent to list its keys; one whose terminal is gone may hang. */
+const agentTimeout = 5000;
+
 /** The keys for `host` in the order in which OpenSSH tries them (sshconnect2.c, pubkey_prepare). */
 export async function loadIdentities(host: Host, ask: Ask, log: Log): Promise<Identity[]> {
   const files: { path: string; file: KeyFile }[] = [];
@@ -136,7 +139,12 @@ function fileIdentity(path: string, file: KeyFile, ask: Ask): Identity | undefin
 
 function listKeys(agent: BaseAgent, log: Log): Promise<ParsedKey[]> {
   return new Promise(resolve => {
+    const timer = setTimeout(() => {
+      log.warn('the ssh agent does not answer; its keys are left out');
+      resolve([]);
+    }, agentTimeout);
     agent.getIdentities((error, keys) => {
+      clearTimeout(timer);
       if (error) log.debug(`the ssh agent gives no keys: ${error.message}`);
       resolve((keys ?? []) as ParsedKey[]);
     });

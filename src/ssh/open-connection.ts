@@ -2,6 +2,7 @@ import { Failure } from '#base/failure.ts';
 import { type Log, silentLog } from '#base/log.ts';
 import { type Company, openClient } from './client.ts';
 import { Connection } from './connection.ts';
+import { timeoutFailure } from './failures.ts';
 import { type Host, resolveHost } from './host.ts';
 import type { HostSettings } from './host-settings.ts';
 import type { Prompts } from './prompts.ts';
@@ -67,10 +68,19 @@ async function openTransport(host: Host, company: Company, wasAsked: () => boole
   const settings = before.length > 0 ? { ...last, options: { ProxyJump: before.join(',') } } : last;
   const hop = await connect(settings, company, wasAsked, depth + 1);
   try {
-    const stream = await hop.forward(host);
+    const stream = await Promise.race([hop.forward(host), rejectLater(host, company.signal)]);
     return { stream, traffic: () => hop.traffic(), close: () => hop.close() };
   } catch (error) {
     hop.close();
     throw error;
   }
+}
+
+/** A hop tries for minutes to reach a host that does not answer; we do not wait longer than for one of our own. */
+function rejectLater(host: Host, signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const timer = setTimeout(() => reject(timeoutFailure(host)), host.connectTimeout * 1000);
+    timer.unref();
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }

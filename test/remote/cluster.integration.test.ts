@@ -15,7 +15,7 @@ import {
   startRun,
   verifySource,
 } from '#protocol/messages.ts';
-import { type Cluster, type ClusterOptions, type ClusterState, openCluster } from '#remote/cluster.ts';
+import { Cluster, type ClusterOptions, type ClusterState, openCluster } from '#remote/cluster.ts';
 import { downloadFile } from '#remote/download.ts';
 import { openHelper } from '#remote/helper.ts';
 import { type LocalKit, loadKits } from '#remote/local-kit.ts';
@@ -127,6 +127,16 @@ suite('a cluster', { skip: noSshd ?? noKit ?? false, timeout: 240_000 }, () => {
     await Promise.all([cluster.reconnect(), cluster.reconnect()]);
     assert.equal(prompts.questions.length, 2);
     assert.deepEqual((await cluster.ask(listRuns)).length > 0, true);
+  });
+
+  test('closing ends an attempt that is under way', async context => {
+    const sshd = await start(context, { authenticationMethods: 'password' });
+    const settings = { host: 'cluster', configFile: sshd.config, folder: home.path };
+    const cluster = new Cluster(settings, { ...noPrompts, ask: () => new Promise(() => {}) }, { kits });
+    const attempt = cluster.reconnect();
+    setTimeout(() => cluster.close(), 500);
+    await assert.rejects(attempt, hasCode('ssh/cancelled'));
+    assert.equal(cluster.state.kind, 'closed');
   });
 
   test('a request that waits when the connection breaks is told so', async context => {

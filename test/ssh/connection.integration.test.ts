@@ -151,6 +151,16 @@ suite('hops', { skip: noSshd ?? false, timeout: 120_000 }, () => {
     });
   });
 
+  test('a host that does not answer the gateway is not waited for', async context => {
+    const login = await start(context);
+    const silent = await listen(context, createServer());
+    const gate = await start(context, { hosts: { 'login.cluster.test': '127.0.0.1' } });
+    const config = await chain(gate, login);
+    writeFileSync(config, readFileSync(config, 'utf8').replace(`Port ${login.port}`, `Port ${silent}`));
+    const options = { ConnectTimeout: '1' };
+    await assert.rejects(connect(context, { config }, options), hasCode('ssh/timeout'));
+  });
+
   test('a chain of two hops', async context => {
     const login = await start(context);
     const inner = await start(context);
