@@ -10,8 +10,8 @@ export interface ProotOptions {
    * like. PRoot itself goes by the version.
    */
   newOrder?: boolean;
-  /** True where the kernel's Landlock keeps reading and writing inside the binds (the launcher's `--features`). */
-  landlock: boolean;
+  /** Version of the kernel's Landlock (the launcher's `--features`), which keeps the guest inside its binds; 0: none. */
+  landlock: number;
 }
 
 /**
@@ -22,7 +22,8 @@ export interface ProotOptions {
 export function makeProotEngine(tools: Tools, options: ProotOptions): Engine {
   return {
     name: options.acceleration ? (options.newOrder ? 'proot-new-order' : 'proot') : 'proot-slow',
-    enforcesReadOnly: options.landlock,
+    // Version 2 cannot forbid truncate(2).
+    enforcesReadOnly: options.landlock >= 3,
     planCommand: (sandbox, temporary) => planProot(sandbox, temporary, tools, options),
   };
 }
@@ -42,7 +43,8 @@ function planProot(sandbox: Sandbox, temporary: string, tools: Tools, options: P
   const argv = [tools.launcher, '--die-with-parent', '--devices', `${temporary}/dev`];
   if (!sandbox.network) argv.push('--no-network');
   if (!options.acceleration) argv.push('--no-32-bit');
-  if (options.landlock) argv.push(...planLandlock(rootfs, temporary, tools, binds));
+  // Version 1 forbids to rename from one directory into another: the launcher does not use it.
+  if (options.landlock >= 2) argv.push(...planLandlock(rootfs, temporary, tools, binds));
   argv.push('--', tools.proot, '-r', rootfs, ...binds.flatMap(bind => ['-b', formatBind(bind)]));
   argv.push('-w', sandbox.cwd, '--kill-on-exit');
   if (sandbox.user) argv.push(...formatUser(sandbox.user));

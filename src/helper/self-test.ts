@@ -49,8 +49,7 @@ export async function runSelfTests(tools: Tools, folder: string): Promise<SelfTe
 
 /** The engines that the kit holds, fastest first, as they would be used with these features of the kernel. */
 export function makeEngines(tools: Tools, features: Features): Engine[] {
-  // Version 1 of Landlock forbids to rename from one directory into another, so the launcher does not use it.
-  const landlock = features.landlock >= 2;
+  const { landlock } = features;
   return [
     ...(tools.userns ? [makeUsernsEngine(tools)] : []),
     makeProotEngine(tools, { acceleration: true, landlock }),

@@ -8,7 +8,7 @@ import { planFeatures, planSelfTest } from '#engine/self-test.ts';
 import { makeUsernsEngine } from '#engine/userns-engine.ts';
 
 const tools = { proot: '/k/proot', prootLoader: '/k/proot-loader', launcher: '/k/launcher', userns: '/k/userns' };
-const proot = makeProotEngine(tools, { acceleration: true, landlock: false });
+const proot = makeProotEngine(tools, { acceleration: true, landlock: 0 });
 const userns = makeUsernsEngine(tools);
 const sandbox: Sandbox = {
   rootfs: '/images/x',
@@ -49,8 +49,9 @@ test('PRoot is told every bind, and nothing by -R or -S', () => {
 });
 
 test('with Landlock, the launcher is told what may be read and written', () => {
-  const engine = makeProotEngine(tools, { acceleration: true, landlock: true });
+  const engine = makeProotEngine(tools, { acceleration: true, landlock: 3 });
   assert.equal(engine.enforcesReadOnly, true);
+  assert.equal(makeProotEngine(tools, { acceleration: true, landlock: 2 }).enforcesReadOnly, false);
   const { argv } = engine.planCommand(sandbox, '/t/1');
   const own = argv.slice(0, argv.indexOf('--'));
   assert.deepEqual(
@@ -72,7 +73,7 @@ test('a user, a kernel and a network are faked or granted only when asked for', 
 });
 
 test('without acceleration PRoot is told so, and 32-bit calls are refused', () => {
-  const slow = makeProotEngine(tools, { acceleration: false, landlock: false });
+  const slow = makeProotEngine(tools, { acceleration: false, landlock: 0 });
   const { argv, env } = slow.planCommand(sandbox, '/t/1');
   assert.equal(slow.name, 'proot-slow');
   assert.ok(argv.includes('--no-32-bit'));
