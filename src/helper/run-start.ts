@@ -41,7 +41,7 @@ export async function startRun(home: Home, request: RunRequest): Promise<{ run: 
     await writeFile(run.locks, JSON.stringify(locks));
     await writeFile(`${run.request}.new`, JSON.stringify({ ...request, outdir }));
     await rename(`${run.request}.new`, run.request);
-    await launchRun(run, false);
+    await launchRun(home, run, false);
     return { run, locks };
   } catch (error) {
     await removeTree(run.folder);
@@ -63,19 +63,21 @@ export async function resumeRun(home: Home, run: RunFolder): Promise<void> {
   }
   endOrphans(run);
   await rm(run.cancel, { force: true });
-  await launchRun(run, true);
+  await launchRun(home, run, true);
   // Whoever watches the runs, on whatever machine, looks at all of them when their folder has changed.
   const now = new Date();
   await utimes(home.runs, now, now).catch(() => {});
 }
 
-async function launchRun(run: RunFolder, isResumed: boolean): Promise<void> {
+async function launchRun(home: Home, run: RunFolder, isResumed: boolean): Promise<void> {
   const journalSize = await sizeOf(run.journal);
   const logSize = await sizeOf(run.log);
   const log = openSync(run.log, 'a', 0o600);
   const args = [...process.execArgv, process.argv[1] ?? '', 'run', '--run-folder', run.folder];
   const child = spawn(process.execPath, isResumed ? [...args, '--resume'] : args, {
     cwd: run.folder,
+    // The home may have been given as a relative path.
+    env: { ...process.env, CWL_ON_CLUSTERS_HOME: home.folder },
     // A session of its own: it has no terminal, and signals for the connection's processes don't reach it.
     detached: true,
     stdio: ['ignore', 'ignore', log],
