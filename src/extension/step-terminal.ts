@@ -51,8 +51,9 @@ class StepTerminal implements vscode.Pseudoterminal {
   }
 
   handleInput(data: string): void {
-    // Who types before the prompt is there wants something else.
-    this.#hasTyped = true;
+    // Who types before the prompt is there wants something else. Answers of the terminal to a shell that asks where the
+    // cursor is are not typed.
+    if (!data.startsWith('\u001b')) this.#hasTyped = true;
     this.#terminal?.stream.write(data);
   }
 

@@ -88,6 +88,13 @@ export class Workbench {
     return this.page.locator('.part.sidebar .pane-body .monaco-list-row', { hasText: text });
   }
 
+  /** Opens a line that has others below it, unless it is open. */
+  async expand(text: string | RegExp): Promise<void> {
+    const line = this.line(text).first();
+    await line.waitFor();
+    if ((await line.getAttribute('aria-expanded')) === 'false') await line.click();
+  }
+
   /** Clicks an icon at the end of a line. */
   async clickInline(text: string | RegExp, label: string): Promise<void> {
     const line = this.line(text).first();
@@ -125,8 +132,9 @@ export class Workbench {
     return this.page.locator('.codelens-decoration a', { hasText: text });
   }
 
-  get terminal(): Locator {
-    return this.page.locator('.terminal-wrapper.active .xterm-rows');
+  /** A line of the terminal that is shown. */
+  terminalLine(text: RegExp): Locator {
+    return this.page.locator('.terminal-wrapper.active .xterm-rows > div', { hasText: text }).first();
   }
 
   /** Types into the terminal that is shown. */

@@ -1,11 +1,11 @@
 cwlVersion: v1.2
 class: CommandLineTool
-label: Writes a line every half second
+label: Writes a line every quarter of a second
 hints:
   DockerRequirement: { dockerPull: "busybox:1.36" }
 baseCommand: [sh, -c]
 arguments:
-  - 'for i in `seq "$0"`; do echo "tick $i" >&2; sleep 0.5; done; echo "$i ticks" > ticks.log'
+  - 'for i in `seq "$0"`; do echo "tick $i" >&2; sleep 0.25; done; echo "$i ticks" > ticks.log'
 inputs:
   ticks: { type: int, inputBinding: {} }
 outputs:
