@@ -1,4 +1,15 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { findPaths, type PathValue } from '#cwl/file-value.ts';
@@ -62,18 +73,41 @@ async function perform(action: Action): Promise<void> {
     return;
   }
   // Done by the process that was killed.
-  if (!existsSync(action.source) && existsSync(target)) return;
+  if (isGone(action.source, target) && existsSync(target)) return;
   if (action.kind === 'move') {
-    try {
-      return await publish(action.source, target);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-    }
+    await move(action.source, target, partial);
+    return leaveLink(target, action.source);
   }
   rmSync(partial, { recursive: true, force: true });
   await copyTree(action.source, partial);
   await publish(partial, target);
-  if (action.kind === 'move') rmSync(action.source, { recursive: true, force: true });
+}
+
+async function move(source: string, target: string, partial: string): Promise<void> {
+  try {
+    return await publish(source, target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+  }
+  rmSync(partial, { recursive: true, force: true });
+  await copyTree(source, partial);
+  await publish(partial, target);
+  rmSync(source, { recursive: true, force: true });
+}
+
+/** Other steps may have read the output where it was made: a shell in one of them must find it there. */
+function leaveLink(target: string, source: string): void {
+  try {
+    symlinkSync(target, source);
+  } catch {
+    // Then only that shell lacks the file.
+  }
+}
+
+/** True where nothing is at `source`, or nothing but the link that a move has left. */
+function isGone(source: string, target: string): boolean {
+  const status = lstatSync(source, { throwIfNoEntry: false });
+  return status === undefined || (status.isSymbolicLink() && readlinkSync(source) === target);
 }
 
 /** A file takes the place of one that an earlier run left; a directory is merged into one that is there. */

@@ -23,6 +23,8 @@ export interface RunState {
   failures: { task: string; message: string; unsupported: boolean }[];
   /** The engine for tools with an image. */
   loadEngine(): Promise<Engine>;
+  /** True where the image is there without waiting. */
+  isReady(requirement: DockerRequirement): boolean;
   resolveImage(requirement: DockerRequirement): Promise<Image>;
   loadOntology(schemas: readonly string[]): Promise<Ontology>;
   /** Journals an event and tells it. */

@@ -13,7 +13,7 @@ import { downloadInputs } from './download.ts';
 import type { RunEvent } from './events.ts';
 import { Gate } from './gate.ts';
 import { findFinished, Journal, readJournal } from './journal.ts';
-import type { RunOptions, RunOutcome } from './options.ts';
+import type { DockerRequirement, RunOptions, RunOutcome } from './options.ts';
 import { runProcess } from './process.ts';
 import { findRelocation, finishRelocation, relocateOutputs } from './relocate.ts';
 import { explain, now, type RunState, StepFailed } from './run-state.ts';
@@ -100,6 +100,7 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
   const signal = AbortSignal.any([options.signal, killer.signal]);
   let engine: Promise<Engine> | undefined;
   const images = new Map<string, Promise<Image>>();
+  const ready = new Set<string>();
   const ontologies = new Map<string, Promise<Ontology>>();
   const failures: RunState['failures'] = [];
   return {
@@ -114,15 +115,19 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
       engine ??= options.loadEngine?.() ?? Promise.reject(new Failure('runner/no-engine', 'no engine for containers'));
       return engine;
     },
+    isReady: requirement => ready.has(toImageKey(requirement)),
     resolveImage(requirement) {
-      const { place: _, ...what } = requirement;
-      const key = JSON.stringify(what);
+      const key = toImageKey(requirement);
       let image = images.get(key);
       if (!image) {
         const tell = (progress: Parameters<Parameters<typeof options.images.resolve>[2]>[0]) =>
           record({ type: 'progress', time: now(), progress });
         image = options.images.resolve(requirement, signal, tell).finally(() => tell(undefined));
         images.set(key, image);
+        image.then(
+          () => ready.add(key),
+          () => {},
+        );
       }
       return image;
     },
@@ -154,6 +159,10 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
       if (signal.aborted || (options.onError === 'stop' && failures.length > 0)) throw new StepFailed();
     },
   };
+}
+
+function toImageKey({ place: _, ...what }: DockerRequirement): string {
+  return JSON.stringify(what);
 }
 
 async function loadOntology(schemas: readonly string[], options: RunOptions): Promise<Ontology> {

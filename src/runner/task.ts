@@ -107,6 +107,9 @@ async function findContainer(run: RunState, scope: Scope): Promise<Container | u
     requirement = { class: 'DockerRequirement', dockerPull: defaultContainer, place };
   }
   if (!requirement) return undefined;
+  if (!run.isReady(requirement)) {
+    run.record({ type: 'task', time: now(), task: scope.task, step: scope.step, state: 'preparing' });
+  }
   const engine = await run.loadEngine();
   return { image: await run.resolveImage(requirement), engine, requirement, isRequired };
 }
