@@ -51,4 +51,6 @@ test('reads of the lambda phage become variants and a plot', { skip, timeout: 85
   assert.match(seen, /bowtie2-align-s version 2\.5\.0$/m);
   assert.match(seen, /^HOME=\/w$/m);
   assert.doesNotMatch(seen, /SSH_CONNECTION|cwl-test/);
+  // Its input is an output of the workflow and lies elsewhere by now.
+  assert.match(await lookInside(cluster, run.id, 'call', 'head -c 2 /in/1/lambda.bam | od -An -tx1\n'), /1f 8b/);
 });
