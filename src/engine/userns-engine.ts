@@ -29,7 +29,9 @@ function planUserns(sandbox: Sandbox, temporary: string, tools: Tools): Command 
   if (sandbox.network) argv.push('--network');
   if (sandbox.user) argv.push('--user', `${sandbox.user.uid}:${sandbox.user.gid}`);
   for (const { host, guest } of planNetworkFiles(sandbox.network, sandbox.binds)) argv.push('--bind-try', host, guest);
-  for (const { host, guest, writable } of sandbox.binds) argv.push(writable ? '--bind' : '--bind-ro', host, guest);
+  // A directory before what is bound into it, or it would cover that.
+  const binds = [...sandbox.binds].sort((a, b) => (a.guest < b.guest ? -1 : a.guest > b.guest ? 1 : 0));
+  for (const { host, guest, writable } of binds) argv.push(writable ? '--bind' : '--bind-ro', host, guest);
   argv.push('--', ...sandbox.argv);
   return { argv, env: { ...sandbox.env }, cwd: temporary };
 }

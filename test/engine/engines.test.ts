@@ -87,6 +87,12 @@ test('user namespaces get read-only and writable binds by name', () => {
   assert.deepEqual(argv.slice(at, at + 3), ['--bind-ro', '/data/a:b!', '/in/0/a:b!']);
   assert.deepEqual(argv.slice(argv.indexOf('--bind'), argv.indexOf('--bind') + 3), ['--bind', '/runs/1/work', '/w']);
   assert.deepEqual(env, { HOME: '/w' });
+  const nested = { ...sandbox, binds: [{ host: '/a', guest: '/w/a', writable: true }, ...sandbox.binds] };
+  assert.deepEqual(
+    userns.planCommand(nested, '/t').argv.filter(word => word.startsWith('/w')),
+    ['/w', '/w', '/w/a'],
+    'the working directory is bound before what lies in it',
+  );
   assert.throws(
     () => userns.planCommand({ ...sandbox, kernelRelease: '4.18.0' }, '/t'),
     error => isFailure(error, 'engine/kernel-too-old'),
