@@ -13,6 +13,12 @@ export const node = join(root, 'node_modules', '.bin', 'node');
 const isRoot = process.getuid?.() === 0;
 const began = Date.now();
 
+// What goes wrong here is told by the output of the program that failed; where these scripts stood says nothing.
+process.on('uncaughtException', error => {
+  console.error(error.message);
+  process.exit(1);
+});
+
 /** Debian packages by what needs them. Tests ask for more of their own when they run. */
 export const debian = {
   'a login host on loopback': ['openssh-server'],
