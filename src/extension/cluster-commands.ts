@@ -9,6 +9,7 @@ import type { Messages } from './messages.ts';
 import type { Runs } from './runs.ts';
 import type { Secrets } from './secrets.ts';
 import { saveDefaultCluster } from './settings.ts';
+import type { TextDocuments } from './text-documents.ts';
 
 /** Commands on clusters; without a line of the view *Clusters* they ask which. */
 export class ClusterCommands {
@@ -16,16 +17,25 @@ export class ClusterCommands {
   readonly #choice: ClusterChoice;
   readonly #runs: Runs;
   readonly #secrets: Secrets;
+  readonly #texts: TextDocuments;
   readonly #messages: Messages;
 
   constructor(
     context: vscode.ExtensionContext,
-    parts: { clusters: Clusters; choice: ClusterChoice; runs: Runs; secrets: Secrets; messages: Messages },
+    parts: {
+      clusters: Clusters;
+      choice: ClusterChoice;
+      runs: Runs;
+      secrets: Secrets;
+      texts: TextDocuments;
+      messages: Messages;
+    },
   ) {
     this.#clusters = parts.clusters;
     this.#choice = parts.choice;
     this.#runs = parts.runs;
     this.#secrets = parts.secrets;
+    this.#texts = parts.texts;
     this.#messages = parts.messages;
     const commands: Record<string, (name?: string) => unknown> = {
       addCluster: () => this.#add(),
@@ -112,8 +122,8 @@ export class ClusterCommands {
     this.#clusters.disconnect(name);
     if (chosen === 'Remove All, With Runs and Outputs') this.#runs.clear(name);
     const lines = removed.map(({ path, bytes }) => `${path}  (${formatSize(bytes)})`);
-    const content = `Removed from ${name}:\n\n${lines.join('\n') || 'nothing: there was nothing left'}\n`;
-    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ content, language: 'plaintext' }));
+    const text = `Removed from ${name}:\n\n${lines.join('\n') || 'nothing: there was nothing left'}\n`;
+    await this.#texts.show(`Removed from ${name}.txt`, text);
   }
 
   async #forget(name: string): Promise<void> {

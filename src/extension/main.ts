@@ -19,6 +19,7 @@ import { RunsView } from './runs-view.ts';
 import { Secrets } from './secrets.ts';
 import { RunStarter } from './start-run.ts';
 import { connectOnStartup } from './startup.ts';
+import { TextDocuments } from './text-documents.ts';
 
 export function activate(context: vscode.ExtensionContext): void {
   const messages = new Messages();
@@ -30,15 +31,16 @@ export function activate(context: vscode.ExtensionContext): void {
   const locks = new LockWarnings(context, runs);
   const logs = new LogDocuments(context, clusters, runs, messages);
   const view = new RunsView(context, clusters, runs);
+  const texts = new TextDocuments(context);
   const server = new LanguageServer(context, messages);
   const inputs = new InputsChoice(context, server);
   const starter = new RunStarter({ clusters, choice, inputs, server, locks, view });
   new ClustersView(context, clusters);
   new ClusterFiles(context, clusters);
   new RunLens(context, server, clusters, inputs);
-  new ClusterCommands(context, { clusters, choice, runs, secrets, messages });
+  new ClusterCommands(context, { clusters, choice, runs, secrets, texts, messages });
   new RunCommands(context, { clusters, runs, logs, view, messages });
-  new OutputCommands(context, clusters, runs, messages);
+  new OutputCommands(context, { clusters, runs, texts, messages });
   new DocumentCommands(context, { server, inputs, starter, messages });
 
   const start = () => void connectOnStartup(clusters, runs, messages);

@@ -10,22 +10,28 @@ import type { Messages } from './messages.ts';
 import { listOutputs, type OutputEntry } from './output-tree.ts';
 import type { RunKey, Runs } from './runs.ts';
 import type { RunLine } from './runs-view.ts';
+import type { TextDocuments } from './text-documents.ts';
 
 /** Commands on outputs: open them in the editor, or save them on this machine. */
 export class OutputCommands {
   readonly #clusters: Clusters;
   readonly #runs: Runs;
+  readonly #texts: TextDocuments;
 
-  constructor(context: vscode.ExtensionContext, clusters: Clusters, runs: Runs, messages: Messages) {
-    this.#clusters = clusters;
-    this.#runs = runs;
+  constructor(
+    context: vscode.ExtensionContext,
+    parts: { clusters: Clusters; runs: Runs; texts: TextDocuments; messages: Messages },
+  ) {
+    this.#clusters = parts.clusters;
+    this.#runs = parts.runs;
+    this.#texts = parts.texts;
     const commands: Record<string, (line?: RunLine) => unknown> = {
       openOutput: line => this.#open(line),
       downloadOutput: line => this.#download(line),
       showOutputObject: line => this.#showObject(line),
     };
     for (const [name, handler] of Object.entries(commands)) {
-      context.subscriptions.push(vscode.commands.registerCommand(`cwl.${name}`, messages.guard(handler)));
+      context.subscriptions.push(vscode.commands.registerCommand(`cwl.${name}`, parts.messages.guard(handler)));
     }
   }
 
@@ -66,7 +72,7 @@ export class OutputCommands {
   async #showObject(line: RunLine | undefined): Promise<void> {
     if (line?.node.kind !== 'outputs') return;
     const content = `${JSON.stringify(line.node.outputs, undefined, 2)}\n`;
-    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ language: 'json', content }));
+    await this.#texts.show(`${this.#runs.find(line.key)?.label ?? line.key.id} outputs.json`, content);
   }
 
   async #take(

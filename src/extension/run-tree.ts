@@ -58,11 +58,12 @@ export function describeRun(run: RunSummary | RunDetail, now: number, isStale: b
   const { done, total } = run.tasks;
   const elapsed = formatElapsed(run.started, run.ended, now);
   const progress = 'progress' in run ? formatProgress(run.progress) : undefined;
-  const parts = isStale
-    ? [`${runWords[run.state]} when last seen`]
-    : isActive(run)
-      ? [progress ?? (total > 1 ? `${done} of ${total}` : runWords[run.state]), elapsed]
-      : [runWords[run.state], elapsed];
+  const parts =
+    isStale && isActive(run)
+      ? [`${runWords[run.state]} when last seen`]
+      : isActive(run)
+        ? [progress ?? (total > 1 ? `${done} of ${total}` : runWords[run.state]), elapsed]
+        : [runWords[run.state], elapsed];
   const look = runLooks[run.state];
   return {
     label: run.label,

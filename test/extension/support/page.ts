@@ -20,36 +20,37 @@ export class Workbench {
     await this.page.locator('.explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 60_000 });
   }
 
-  /** Runs a command from the palette; one that is not registered yet is waited for. */
+  /** Runs a command from the palette. */
   async runCommand(title: string): Promise<void> {
+    await this.#takeFirst('F1', `>${title}`, title);
+  }
+
+  /** Opens a file of the workspace by its name. */
+  async openFile(name: string): Promise<void> {
+    await this.#takeFirst('Control+P', name, name);
+    await this.tab(name).waitFor();
+  }
+
+  /**
+   * Opens a list with a key, types, and takes the first entry. More than once if need be: a palette that was opened before
+   * the extension was registered never lists its commands, and a list closes when something else takes the focus.
+   */
+  async #takeFirst(key: string, typed: string, wanted: string): Promise<void> {
     const input = this.page.locator('.quick-input-widget .quick-input-box input');
+    const first = this.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: wanted });
     for (let tries = 0; tries < 15; tries++) {
-      await this.page.keyboard.press('F1');
+      await this.page.keyboard.press(key);
       try {
-        await input.waitFor({ state: 'visible', timeout: 2000 });
-        await input.fill(`>${title}`);
-        await this.page
-          .locator('.quick-input-list .monaco-list-row.focused', { hasText: title })
-          .waitFor({ timeout: 2000 });
+        await input.fill(typed, { timeout: 2000 });
+        await first.waitFor({ timeout: 2000 });
       } catch {
-        // A palette that was opened before the extension was registered never lists its commands.
         await this.page.keyboard.press('Escape');
         continue;
       }
       await this.page.keyboard.press('Enter');
       return;
     }
-    throw new Error(`the palette has no command ${title}`);
-  }
-
-  /** Opens a file of the workspace by its name. */
-  async openFile(name: string): Promise<void> {
-    await this.page.keyboard.press('Control+P');
-    const input = this.page.locator('.quick-input-widget .quick-input-box input');
-    await input.fill(name);
-    await this.page.locator('.quick-input-list .monaco-list-row.focused', { hasText: name }).waitFor();
-    await this.page.keyboard.press('Enter');
-    await this.tab(name).waitFor();
+    throw new Error(`nothing is listed as ${wanted}`);
   }
 
   tab(name: string): Locator {

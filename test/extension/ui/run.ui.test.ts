@@ -197,12 +197,30 @@ describe('in the editor', { skip }, () => {
     await editor.terminalLine(/^0\s*$/).waitFor();
     await editor.terminalLine(/^\/w\s*$/).waitFor();
     await editor.typeInTerminal('exit\n');
+    await editor.page.locator('.terminal-wrapper').waitFor({ state: 'detached' });
+  });
+
+  step('a step that fails tells how, and its log is one click away', async () => {
+    await editor.openFile('fail.cwl');
+    await editor.lens('Run on lab').click();
+    await editor.pick('Run without inputs');
+    await editor.line(/fail\.cwl.*failed/).waitFor();
+    await editor.line(/exit code 3/).waitFor();
+    await editor
+      .notification(/fail\.cwl on lab failed/)
+      .locator('.monaco-button', { hasText: 'Show Log' })
+      .click();
+    await editor.page
+      .locator('.view-line', { hasText: /no such species/ })
+      .last()
+      .waitFor();
+    await editor.screenshot('13-failed');
   });
 
   step('a connection that breaks comes back by itself', async () => {
     await sshd.dropConnections();
     await editor.line(/lab.*lost/).waitFor();
-    await editor.screenshot('13-lost');
+    await editor.screenshot('14-lost');
     await editor.line(/lab.*· connected/).waitFor();
   });
 
@@ -210,7 +228,7 @@ describe('in the editor', { skip }, () => {
     await editor.runCommand('CWL: Remove Helper From Cluster');
     await editor.dialog.locator('.monaco-button', { hasText: 'With Runs' }).click();
     await editor.page.locator('.view-lines', { hasText: 'Removed from lab' }).waitFor();
-    await editor.screenshot('14-removed');
+    await editor.screenshot('15-removed');
     assert.equal(existsSync(join(home.path, '.cwl-on-clusters')), false);
   });
 });
