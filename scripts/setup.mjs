@@ -100,7 +100,9 @@ function isStale() {
 
 function npm(...args) {
   const cli = process.env.npm_execpath;
-  return cli?.endsWith('.js') ? run(process.execPath, [cli, ...args]) : run('npm', args);
+  // Not this process's Node: that may be the one in node_modules, which `npm ci` takes away.
+  const own = process.env.npm_node_execpath;
+  return cli?.endsWith('.js') && own ? run(own, [cli, ...args]) : run('npm', args);
 }
 
 async function installDebianPackages(purposes) {
