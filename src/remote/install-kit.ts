@@ -71,7 +71,7 @@ class Installation {
     });
     signal?.throwIfAborted();
     const child = await this.#connection.openProcess(script, { isPassing: true });
-    const abort = () => child.close();
+    const abort = () => child.kill();
     signal?.addEventListener('abort', abort, { once: true });
     try {
       let stderr = '';

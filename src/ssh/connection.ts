@@ -37,8 +37,10 @@ export interface RemoteProcess {
   stderr: Readable;
   /** Fails with `ssh/lost` if the connection breaks, and with `ssh/no-shell` if the login shell never got to the program. */
   exit: Promise<Exit>;
-  /** Closes its channel: it gets an end of file, and SIGHUP from most servers. */
+  /** Closes its channel: its standard streams end. */
   close(): void;
+  /** Sends SIGTERM, where the server takes such requests (OpenSSH 7.9 and newer), and closes its channel. */
+  kill(): void;
 }
 
 /** A program on the host in a terminal of its own. */
@@ -79,22 +81,29 @@ export class Connection {
 
   /** Runs to the end. A non-zero exit is an answer, not a failure. */
   async exec(program: Program, options: ExecOptions = {}): Promise<Answer> {
-    const child = await this.openProcess(program, { isPassing: true });
-    const abort = () => child.close();
+    // ssh2 sends no signal after an end of file, so a program without input gets its end of file from the shell.
+    const hasInput = options.stdin !== undefined;
+    const child = await this.openProcess(hasInput ? program : `exec </dev/null\n${toScript(program)}`, {
+      isPassing: true,
+    });
+    let abort = () => {};
+    // sshd closes the channel only when the program has ended, which may take its time.
+    const aborted = new Promise<never>((_, reject) => {
+      abort = () => {
+        child.kill();
+        reject(options.signal?.reason);
+      };
+    });
     options.signal?.addEventListener('abort', abort, { once: true });
+    if (options.signal?.aborted) abort();
     try {
       const output = Promise.all([readText(child.stdout), readText(child.stderr), child.exit]);
       // A program may end without reading all of its input.
       child.stdin.on('error', () => {});
-      if (options.stdin === undefined || typeof options.stdin === 'string' || Buffer.isBuffer(options.stdin)) {
-        child.stdin.end(options.stdin);
-      } else options.stdin.pipe(child.stdin);
-      const [stdout, stderr, exit] = await output;
-      options.signal?.throwIfAborted();
+      if (typeof options.stdin === 'string' || Buffer.isBuffer(options.stdin)) child.stdin.end(options.stdin);
+      else options.stdin?.pipe(child.stdin);
+      const [stdout, stderr, exit] = await Promise.race([output, aborted]);
       return { stdout, stderr, exit };
-    } catch (error) {
-      options.signal?.throwIfAborted();
-      throw error;
     } finally {
       options.signal?.removeEventListener('abort', abort);
     }
@@ -121,7 +130,11 @@ export class Connection {
     });
     // Whoever cares looks at it; nobody has to.
     exit.catch(() => {});
-    return { stdin: channel, stdout, stderr, exit, close: () => channel.close() };
+    const kill = () => {
+      channel.signal('TERM');
+      channel.close();
+    };
+    return { stdin: channel, stdout, stderr, exit, close: () => channel.close(), kill };
   }
 
   /** Opens a terminal (xterm-256color) with a program in it. */

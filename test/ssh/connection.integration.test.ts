@@ -284,10 +284,17 @@ suite('channels', { skip: noSshd ?? false, timeout: 120_000 }, () => {
     const sshd = await start(context);
     const connection = await connect(context, sshd);
     const controller = new AbortController();
-    const waiting = connection.exec(['sleep', '60'], { signal: controller.signal });
-    setTimeout(() => controller.abort(new Error('enough')), 200);
+    const waiting = connection.exec(['sleep', '61'], { signal: controller.signal });
+    const isRunning = async () => (await connection.exec('pgrep -u "$(id -u)" -f "^sleep 61"')).stdout !== '';
+    while (!(await isRunning())) await new Promise(resolve => setTimeout(resolve, 100));
+    controller.abort(new Error('enough'));
+    const started = Date.now();
     await assert.rejects(waiting, /enough/);
+    assert.ok(Date.now() - started < 10_000);
     assert.equal((await connection.exec(['echo', 'alive'])).stdout, 'alive\n');
+    for (let tries = 0; tries < 20 && (await isRunning()); tries++)
+      await new Promise(resolve => setTimeout(resolve, 100));
+    assert.ok(!(await isRunning()));
   });
 });
 
