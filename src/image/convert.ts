@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log, Progress } from '#base/log.ts';
+import { toDiskFailure } from './disk-failure.ts';
 import type { Image, ImageConfig } from './image.ts';
 import { findMinimumKernel } from './minimum-kernel.ts';
 import { removeTree } from './remove-tree.ts';
@@ -50,7 +51,10 @@ export async function convertImage(source: ImageSource, options: ConvertOptions)
     const record = { digest, config, minimumKernel, layers: layerDigests, bytes, entries, notices, created };
     return store.publishImage(record, temporary, reference);
   } catch (error) {
+    // Asked before the space is given back.
+    const failure = toDiskFailure(error, store.folder);
     removeTree(temporary);
-    throw error;
+    signal?.throwIfAborted();
+    throw failure;
   }
 }

@@ -28,6 +28,9 @@ export function toDiskFailure(error: unknown, path: string): unknown {
         options,
       );
     case 'EACCES':
+    case 'ENOENT':
+    case 'ENOTDIR':
+    case 'EPERM':
     case 'EROFS':
       return new Failure('image/not-writable', `${path} can't be written to: ${message}`, {
         ...options,

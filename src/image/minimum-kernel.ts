@@ -46,7 +46,9 @@ function readAbiTag(path: string): string | undefined {
   try {
     const { size } = fstatSync(file);
     const read = (at: number, length: number) => {
-      const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - at)));
+      // Places far behind the end are nonsense, and more than a file position can be.
+      if (at >= size) return Buffer.alloc(0);
+      const bytes = Buffer.alloc(Math.min(length, size - at));
       readSync(file, bytes, 0, bytes.length, at);
       return bytes;
     };

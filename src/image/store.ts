@@ -1,19 +1,11 @@
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { parseDigest } from './digest.ts';
 import { toDiskFailure } from './disk-failure.ts';
 import type { Image, ImageConfig } from './image.ts';
+import { makeFolder } from './make-folder.ts';
 import { removeTree } from './remove-tree.ts';
 import { Temporaries } from './temporaries.ts';
 
@@ -83,7 +75,7 @@ export class Store {
     this.#images = join(folder, 'rootfs', format);
     this.#references = join(folder, 'references');
     try {
-      for (const each of [this.#blobs, this.#images, this.#references]) mkdirSync(each, { recursive: true });
+      for (const each of [this.#blobs, this.#images, this.#references]) makeFolder(each);
       this.temporaries = new Temporaries(join(folder, 'temporary'));
     } catch (error) {
       throw toDiskFailure(error, folder);

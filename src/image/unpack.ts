@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, statfsSync } from 'node:fs';
 import { Failure } from '#base/failure.ts';
 import { decompress, type Slice } from './decompress.ts';
-import { toDiskFailure } from './disk-failure.ts';
+import { formatBytes } from './disk-failure.ts';
 import { makeFifos, prepareRootfs } from './prepare-rootfs.ts';
 import { removeTree } from './remove-tree.ts';
 import { RootfsWriter } from './rootfs-writer.ts';
@@ -72,17 +72,12 @@ export async function unpackLayers(
   const limits = { ...defaultLimits, ...options.limits };
   const report = new UnpackReport();
   try {
-    try {
-      return await unpack('down', layers, folder, options, limits, report);
-    } catch (error) {
-      if (!(error instanceof NeedsLowerLayers)) throw error;
-      removeTree(folder);
-      report.clear();
-      return await unpack('up', layers, folder, options, limits, report);
-    }
+    return await unpack('down', layers, folder, options, limits, report);
   } catch (error) {
-    options.signal?.throwIfAborted();
-    throw toDiskFailure(error, folder);
+    if (!(error instanceof NeedsLowerLayers)) throw error;
+    removeTree(folder);
+    report.clear();
+    return unpack('up', layers, folder, options, limits, report);
   }
 }
 
@@ -183,6 +178,13 @@ class ByteCounter {
     if (this.#writer.bytes < this.#checkAt) return;
     this.#checkAt = this.#writer.bytes + 256 * 2 ** 20;
     const { bavail, bsize } = statfsSync(this.#folder);
-    if (bavail * bsize < this.#limits.reserve) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+    if (bavail * bsize >= this.#limits.reserve) return;
+    throw new Failure(
+      'image/disk-full',
+      `the disk is full: ${formatBytes(bavail * bsize)} are left where the image goes`,
+      {
+        hint: 'Free some space (`image prune`), or keep images elsewhere with --image-store.',
+      },
+    );
   }
 }
