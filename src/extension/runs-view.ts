@@ -54,8 +54,16 @@ export class RunsView implements vscode.TreeDataProvider<RunLine> {
     );
   }
 
+  /** Shows the line of a run; the editor refuses while it is just reading the tree anew. */
   async reveal(key: RunKey): Promise<void> {
-    await this.#view.reveal(this.#root(key), { expand: true, select: true, focus: false });
+    for (let tries = 0; tries < 5 && this.#runs.find(key); tries++) {
+      try {
+        await this.#view.reveal(this.#root(key), { expand: true, select: true, focus: false });
+        return;
+      } catch {
+        await new Promise(resolve => setTimeout(resolve, 2 * updateInterval));
+      }
+    }
   }
 
   async getChildren(line?: RunLine): Promise<RunLine[]> {

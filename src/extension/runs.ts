@@ -30,6 +30,8 @@ export class Runs {
   readonly #messages: Messages;
   readonly #memory: vscode.Memento;
   readonly #byCluster = new Map<string, Map<string, RunSummary | RunDetail>>();
+  /** Runs that were started here and whose end was not told yet. */
+  readonly #started = new Set<string>();
   readonly #changed = new vscode.EventEmitter<RunKey | undefined>();
   readonly #ended = new vscode.EventEmitter<RunKey & { run: RunDetail }>();
   readonly #conflicts = new vscode.EventEmitter<{ cluster: string; finding: LockFinding }>();
@@ -78,6 +80,12 @@ export class Runs {
 
   isStale(cluster: string): boolean {
     return this.#clusters.find(cluster) === undefined;
+  }
+
+  /** A run was started here: it is shown now, and its end told even if it has ended already. */
+  async noteStart(key: RunKey, cluster: Cluster): Promise<void> {
+    this.#started.add(`${key.cluster}/${key.id}`);
+    this.#put(key.cluster, await cluster.request(showRun, { id: key.id }));
   }
 
   async refresh(): Promise<void> {
@@ -145,11 +153,12 @@ export class Runs {
     const before = runs.get(run.id);
     runs.set(run.id, run);
     const key = { cluster, id: run.id };
-    const hasBegunOrEnded = !before || isActive(before) !== isActive(run);
-    this.#changed.fire(hasBegunOrEnded ? undefined : key);
-    if (!hasBegunOrEnded) return;
-    this.#remember();
-    if (before && isActive(before)) this.#ended.fire({ ...key, run });
+    const isNew = !before || isActive(before) !== isActive(run);
+    this.#changed.fire(isNew ? undefined : key);
+    if (isNew) this.#remember();
+    if (isActive(run)) return;
+    const wasStarted = this.#started.delete(`${cluster}/${run.id}`);
+    if (wasStarted || (before && isActive(before))) this.#ended.fire({ ...key, run });
   }
 
   #forget({ cluster, id }: RunKey): void {

@@ -11,6 +11,7 @@ import type { InputsChoice } from './inputs-choice.ts';
 import type { LanguageServer, ProcessKey } from './language-server.ts';
 import type { LockWarnings } from './lock-warnings.ts';
 import { collectSources, DocumentsAtFault, type RunSources } from './run-sources.ts';
+import type { Runs } from './runs.ts';
 import type { RunsView } from './runs-view.ts';
 
 /** *Run on Cluster*, from the click to the line in the view *Runs*. */
@@ -20,6 +21,7 @@ export class RunStarter {
   readonly #inputs: InputsChoice;
   readonly #server: LanguageServer;
   readonly #locks: LockWarnings;
+  readonly #runs: Runs;
   readonly #view: RunsView;
 
   constructor(parts: {
@@ -28,6 +30,7 @@ export class RunStarter {
     inputs: InputsChoice;
     server: LanguageServer;
     locks: LockWarnings;
+    runs: Runs;
     view: RunsView;
   }) {
     this.#clusters = parts.clusters;
@@ -35,6 +38,7 @@ export class RunStarter {
     this.#inputs = parts.inputs;
     this.#server = parts.server;
     this.#locks = parts.locks;
+    this.#runs = parts.runs;
     this.#view = parts.view;
   }
 
@@ -104,7 +108,9 @@ export class RunStarter {
     const outdir = entry.outputFolder && `${entry.outputFolder}/${label.replace(/[^\w.-]+/g, '-')}-${stamp}`;
     const options = toOptions(entry);
     const request = { sources: uploaded, tool: sources.tool, inputs: sources.inputs, label, outdir, options };
-    return (await cluster.request(startRun, request, signal)).id;
+    const { id } = await cluster.request(startRun, request, signal);
+    await this.#runs.noteStart({ cluster: name, id }, cluster);
+    return id;
   }
 
   async #warnOfLocks(cluster: Cluster, entry: ClusterEntry, signal: AbortSignal): Promise<void> {
