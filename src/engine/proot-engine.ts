@@ -49,7 +49,7 @@ function planProot(sandbox: Sandbox, temporary: string, tools: Tools, options: P
   argv.push('-w', sandbox.cwd, '--kill-on-exit');
   if (sandbox.user) argv.push(...formatUser(sandbox.user));
   if (sandbox.kernelRelease) argv.push('-k', sandbox.kernelRelease);
-  argv.push(...sandbox.argv);
+  argv.push('--', ...sandbox.argv);
   return { argv, env: { ...sandbox.env, ...planEnvironment(temporary, tools, options) }, cwd: temporary };
 }
 

@@ -163,6 +163,16 @@ for (const name of names) {
     assert.deepEqual(stdout.trim().split('\n'), strange, stderr);
   });
 
+  test(`${name}: no word of a command is taken for an option`, async t => {
+    if (!engines.has(name)) return t.skip('this kernel has no Landlock to leave out');
+    // With -V, PRoot would tell its version; the options of the others would be unknown to them.
+    for (const argv of [['-V'], ['--help'], ['--', '/bin/true'], ['-b', '/etc:/x', '/bin/true']]) {
+      const { code, stdout, stderr } = await place.run(plan(name, { argv }));
+      assert.notEqual(code, 0, `${argv}: ${stdout}`);
+      assert.ok(stderr.includes(argv[0]!), stderr);
+    }
+  });
+
   test(`${name}: a process list shows the sandbox only`, async t => {
     if (!engines.has(name)) return t.skip('this kernel has no Landlock to leave out');
     const { stdout } = await sh(name, 'ps');
