@@ -83,7 +83,7 @@ export function testInterruptions(kills: number, times: number): void {
   });
 
   test(`killed at ${kills} moments, a store is always right and the next pull succeeds`, { skip }, async () => {
-    const whole = await measure(() => pull('timed').ended);
+    let whole = await measure(() => pull('timed').ended);
     let interrupted = 0;
     for (let i = 0; i < kills; i++) {
       const store = `killed${i % 5}`;
@@ -91,6 +91,8 @@ export function testInterruptions(kills: number, times: number): void {
       await sleep((whole * i) / kills);
       running.kill();
       if ((await running.ended) === null) interrupted++;
+      // The machine is less busy than when the time was taken.
+      else whole *= 0.8;
       checkStore(store);
       // Every fifth begins with what four that were killed have left.
       if (i % 10 >= 5) await helper.run(['image', 'remove', 'tool:1', '--image-store', join(helper.folder, store)]);
