@@ -205,7 +205,7 @@ describe('in the editor', { skip }, () => {
     await editor.lens('Run on lab').click();
     await editor.pick('Run without inputs');
     await editor.line(/fail\.cwl.*failed/).waitFor();
-    await editor.line(/^main.*exit code 3/).waitFor();
+    await editor.line(/^main\s*exit code 3/).waitFor();
     await editor
       .notification(/fail\.cwl on lab failed/)
       .locator('.monaco-button', { hasText: 'Show Log' })
