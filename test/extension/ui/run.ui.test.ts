@@ -210,10 +210,7 @@ describe('in the editor', { skip }, () => {
       .notification(/fail\.cwl on lab failed/)
       .locator('.monaco-button', { hasText: 'Show Log' })
       .click();
-    await editor.page
-      .locator('.view-line', { hasText: /no such species/ })
-      .last()
-      .waitFor();
+    await editor.page.locator('.view-line', { hasText: /^no\ssuch\sspecies$/ }).waitFor();
     await editor.screenshot('13-failed');
   });
 
