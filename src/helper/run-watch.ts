@@ -18,13 +18,14 @@ export interface RunWatchEvents {
 }
 
 /**
- * Watches the runs of a home until `signal` aborts, and tells what changes after its first look. Ended runs cost nothing:
- * only when the folder of runs changes (a new run, a removed one, or one that is resumed, which touches it) are all looked
- * at.
+ * Watches the runs of a home until `signal` aborts, and tells what changes after its first look, which has been taken
+ * when the promise is fulfilled. Ended runs cost nothing: only when the folder of runs changes (a new run, a removed one,
+ * or one that is resumed, which touches it) are all looked at.
  */
-export function watchRuns(catalog: RunCatalog, events: RunWatchEvents, signal: AbortSignal): void {
+export async function watchRuns(catalog: RunCatalog, events: RunWatchEvents, signal: AbortSignal): Promise<void> {
   const watch = new RunWatch(catalog, events);
   signal.addEventListener('abort', () => watch.close());
+  await watch.firstLook;
 }
 
 class RunWatch {
@@ -41,6 +42,7 @@ class RunWatch {
   #folderModified = -1;
   #scansLeft = 0;
   #isFirst = true;
+  readonly firstLook: Promise<void>;
   #isPolling = false;
   /** Something has happened since the poll that goes on has begun. */
   #isPollDue = false;
@@ -51,7 +53,7 @@ class RunWatch {
     this.#events = events;
     this.#poller = setInterval(() => void this.#poll(), pollInterval);
     this.#folderWatcher = tryWatch(catalog.home.runs, () => void this.#poll());
-    void this.#poll();
+    this.firstLook = this.#poll();
   }
 
   close(): void {

@@ -44,6 +44,14 @@ export function answerRequests(
   signal: AbortSignal,
 ): void {
   const catalog = new RunCatalog(home);
+  const watching = watchRuns(
+    catalog,
+    {
+      changed: detail => void tell(protocol.runChanged, detail),
+      removed: id => void tell(protocol.runRemoved, { id }),
+    },
+    signal,
+  );
   const files = new FileServer(catalog);
   const tails = new Map<string, AbortController>();
 
@@ -86,6 +94,8 @@ export function answerRequests(
   );
 
   answer(protocol.startRun, async fields => {
+    // A run that had ended before the first look would never be told.
+    await watching;
     const { run, locks } = await startRun(home, takeRunRequest(fields));
     for (const finding of locks) void tell(protocol.lockConflict, { ...finding, run: run.id });
     return { id: run.id };
@@ -135,15 +145,6 @@ export function answerRequests(
     if (wrong !== undefined) throw new Failure('helper/bad-request', `${wrong} is not an absolute path`);
     return checkLocks(paths);
   });
-
-  watchRuns(
-    catalog,
-    {
-      changed: detail => void tell(protocol.runChanged, detail),
-      removed: id => void tell(protocol.runRemoved, { id }),
-    },
-    signal,
-  );
 }
 
 async function planShell(

@@ -184,13 +184,16 @@ export class Connection {
   }
 
   #exitOf(channel: ClientChannel): Promise<Exit> {
-    return new Promise((resolve, reject) => {
-      let exit: Exit | undefined;
-      channel.on('exit', (code: number | null, signal?: string) => (exit = { code, signal: signal ?? null }));
+    const exit = new Promise<Exit>((resolve, reject) => {
+      let told: Exit | undefined;
+      channel.on('exit', (code: number | null, signal?: string) => (told = { code, signal: signal ?? null }));
       channel.on('error', reject);
       // A channel that closes without telling the exit was cut off: by us, or with the connection.
-      channel.on('close', () => (exit ? resolve(exit) : reject(lostFailure(this.host))));
+      channel.on('close', () => (told ? resolve(told) : reject(lostFailure(this.host))));
     });
+    // Whoever cares looks at it; nobody has to.
+    exit.catch(() => {});
+    return exit;
   }
 
   #noShell(noise: string): Failure {

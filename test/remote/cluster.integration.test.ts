@@ -99,6 +99,7 @@ suite('a cluster', { skip: noSshd ?? noKit ?? false, timeout: 240_000 }, () => {
     await next(cluster, 'ready');
     const id = await startEcho(cluster);
     await ended(cluster, id);
+    for (let i = 0; i < 50 && !changed.includes(id); i++) await new Promise(resolve => setTimeout(resolve, 100));
     assert.ok(changed.includes(id));
   });
 
