@@ -1,13 +1,14 @@
-// Builds the bundles: the extension, the language server, the helper that runs on the cluster, and the webview.
-
-import { existsSync } from 'node:fs';
+// Builds the bundles: the extension, the language server, and the helper that runs on the cluster (a starter, and what it starts).
 import { build } from 'esbuild';
 
 const minify = process.argv.includes('--minify');
-const common = { bundle: true, sourcemap: 'linked', legalComments: 'none', logLevel: 'warning', minify };
 // ssh2's optional natives are used when present and are never bundled.
 const node = {
-  ...common,
+  bundle: true,
+  sourcemap: 'linked',
+  legalComments: 'none',
+  logLevel: 'warning',
+  minify,
   platform: 'node',
   format: 'cjs',
   external: ['vscode', 'cpu-features', './crypto/build/Release/sshcrypto.node'],
@@ -18,13 +19,5 @@ const bundles = [
   { ...node, target: 'node20', entryPoints: ['src/language/main.ts'], outfile: 'dist/language.cjs' },
   { ...node, target: 'node22', entryPoints: ['src/helper/start.ts'], outfile: 'dist/helper.cjs' },
   { ...node, target: 'node22', entryPoints: ['src/helper/main.ts'], outfile: 'dist/helper-main.cjs' },
-  {
-    ...common,
-    platform: 'browser',
-    format: 'iife',
-    target: 'es2022',
-    entryPoints: ['src/webview/main.ts'],
-    outfile: 'dist/webview.js',
-  },
 ];
-await Promise.all(bundles.filter(b => existsSync(b.entryPoints[0])).map(b => build(b)));
+await Promise.all(bundles.map(bundle => build(bundle)));
