@@ -8,6 +8,8 @@ import { layOut, mapLocations } from './source-layout.ts';
 /** What a run takes from this machine. */
 export interface RunSources {
   files: SourceFile[];
+  /** Folders below the source folder that hold no file. */
+  folders: string[];
   /** Path of the process below the source folder, with `#id` for one of a packed document. */
   tool: string;
   inputs: Record<string, unknown>;
@@ -47,13 +49,28 @@ export async function collectSources(
   const documents = needed.documents.filter(isFile);
   const files: string[] = [];
   const kept: string[] = [];
+  const empty: string[] = [];
+  const keepFolder = async (uri: string) => {
+    const found = await listFolder(vscode.Uri.parse(uri, true));
+    files.push(...found.files);
+    empty.push(...found.empty);
+  };
   for (const { uri, class: kind } of needed.files) {
     // What is not here is taken to be on the cluster, which says so if it is not.
-    if (!isFile(uri) || !(await exists(uri))) continue;
+    if (!isFile(uri) || !(await findType(uri))) continue;
     kept.push(uri);
-    files.push(...(kind === 'Directory' ? await listFolder(vscode.Uri.parse(uri, true)) : [uri]));
+    if (kind === 'Directory') await keepFolder(uri);
+    else files.push(uri);
   }
-  const layout = layOut([...documents, ...kept, ...files]);
+  const families = await Promise.all(needed.families.filter(uri => kept.includes(uri)).map(listFamily));
+  for (const uri of new Set([...needed.beside, ...families.flat()])) {
+    const type = await findType(uri);
+    if (!type) continue;
+    kept.push(uri);
+    if (type & vscode.FileType.Directory) await keepFolder(uri);
+    else files.push(uri);
+  }
+  const layout = layOut([...documents, ...kept, ...files, ...empty]);
   const uris = [...new Set([...documents, ...files])];
   const tool = layout.find(key.uri.toString());
   if (tool === undefined) {
@@ -63,6 +80,7 @@ export async function collectSources(
   }
   return {
     files: uris.map(uri => ({ path: layout.find(uri) as string, content: contentOf(uri) })),
+    folders: [...new Set(empty)].map(uri => layout.find(uri) as string),
     tool: key.id === undefined ? tool : `${tool}#${key.id}`,
     inputs: mapLocations(given.values, layout) as Record<string, unknown>,
   };
@@ -75,28 +93,46 @@ function contentOf(uri: string): SourceFile['content'] {
   return open ? { bytes: new TextEncoder().encode(open.getText()) } : { file: fsPath };
 }
 
-async function listFolder(folder: vscode.Uri): Promise<string[]> {
-  const found: string[] = [];
+async function listFolder(folder: vscode.Uri): Promise<{ files: string[]; empty: string[] }> {
+  const files: string[] = [];
+  const empty: string[] = [];
   const waiting = [folder];
   for (let at = waiting.pop(); at; at = waiting.pop()) {
-    for (const [name, type] of await vscode.workspace.fs.readDirectory(at)) {
+    const entries = await vscode.workspace.fs.readDirectory(at);
+    if (entries.length === 0) empty.push(at.toString());
+    for (const [name, type] of entries) {
       const uri = vscode.Uri.joinPath(at, name);
       if (type & vscode.FileType.Directory) waiting.push(uri);
-      else found.push(uri.toString());
+      else files.push(uri.toString());
     }
-    if (found.length > largestFolder) {
+    if (files.length > largestFolder) {
       throw new Failure('extension/large-folder', `${folder.fsPath} holds more than ${largestFolder} files`, {
         hint: 'Copy it to the cluster, and give its path there as an input.',
       });
     }
   }
-  return found;
+  return { files, empty };
 }
 
-function exists(uri: string): Promise<boolean> {
+/** The neighbours of a file that begin with its name, less the extension. */
+async function listFamily(uri: string): Promise<string[]> {
+  const file = vscode.Uri.parse(uri, true);
+  const folder = vscode.Uri.joinPath(file, '..');
+  const stem = basenameOf(file.path).replace(/(?<=.)\.[^.]*$/, '');
+  const entries = await vscode.workspace.fs.readDirectory(folder);
+  const names = entries.map(([name]) => name).filter(name => name.startsWith(stem));
+  return names.map(name => vscode.Uri.joinPath(folder, name).toString());
+}
+
+function basenameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** Undefined for what does not exist. */
+function findType(uri: string): Promise<vscode.FileType | undefined> {
   return Promise.resolve(vscode.workspace.fs.stat(vscode.Uri.parse(uri, true))).then(
-    () => true,
-    () => false,
+    ({ type }) => type,
+    () => undefined,
   );
 }
 

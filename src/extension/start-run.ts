@@ -107,7 +107,8 @@ export class RunStarter {
     const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
     const outdir = entry.outputFolder && `${entry.outputFolder}/${label.replace(/[^\w.-]+/g, '-')}-${stamp}`;
     const options = toOptions(entry);
-    const request = { sources: uploaded, tool: sources.tool, inputs: sources.inputs, label, outdir, options };
+    const { folders, tool, inputs } = sources;
+    const request = { sources: uploaded, folders, tool, inputs, label, outdir, options };
     const { id } = await cluster.request(startRun, request, signal);
     await this.#runs.noteStart({ cluster: name, id }, cluster);
     return id;

@@ -55,6 +55,7 @@ export function takeRunRequest(fields: Fields): RunRequest {
       const source = toFields(each, 'sources');
       return { path: takeText(source, 'path'), digest: takeText(source, 'digest') };
     }),
+    folders: fields.folders === undefined ? undefined : takeTexts(fields, 'folders'),
     tool: takeText(fields, 'tool'),
     inputs: toFields(fields.inputs, 'inputs'),
     label: takeText(fields, 'label').slice(0, 500),

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { mkdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '#base/failure.ts';
@@ -33,8 +33,7 @@ export async function startRun(home: Home, request: RunRequest): Promise<{ run: 
     });
   });
   try {
-    await layOutSources(home, request.sources, run.source);
-    await mkdir(run.source, { recursive: true });
+    await layOutSources(home, request.sources, run.source, request.folders);
     const outdir = request.outdir ?? run.out;
     const findings = await checkLocks([outdir, run.folder, request.options?.imageStore ?? home.images]);
     const locks = findings.filter(finding => finding.severity === 'warning');

@@ -67,19 +67,21 @@ export async function verifySource(home: Home, digest: string, part = `${digest}
 }
 
 /**
- * Lays files of the store out below `folder`. Large ones are hard links where the file system allows it.
+ * Lays files of the store out below `folder`, and makes `emptyFolders` there. Large ones are hard links where the file system allows it.
  * Throws `helper/bad-request` for a path that is not a plain one below the folder, `source/missing` for an unknown digest.
  */
 export async function layOutSources(
   home: Home,
   sources: readonly { path: string; digest: string }[],
   folder: string,
+  emptyFolders: readonly string[] = [],
 ): Promise<void> {
   const targets = sources.map(source => ({
     from: toPath(home, source.digest),
     to: join(folder, toRelative(source.path)),
   }));
-  await mkdir(folder, { recursive: true });
+  const folders = emptyFolders.map(path => join(folder, toRelative(path)));
+  for (const each of [folder, ...folders]) await mkdir(each, { recursive: true });
   for (const { from, to } of targets) {
     const info = await stat(from).catch(() => undefined);
     if (!info) throw new Failure('source/missing', `the source store lacks ${from}`, { hint: 'Start the run again.' });

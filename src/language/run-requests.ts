@@ -1,4 +1,5 @@
 /** What the editor asks before it starts a run. */
+import { findBeside } from '#cwl/beside.ts';
 import { filesIn, findFiles } from '#cwl/dependencies.ts';
 import { checkInputs, loadInputs } from '#cwl/inputs-document.ts';
 import { loadProcess } from '#cwl/load.ts';
@@ -25,7 +26,8 @@ export async function collectDependencies(
   }
   const local = files.filter(file => file.uri.startsWith('file:'));
   const unique = [...new Map(local.map(file => [file.uri, file])).values()];
-  return { documents: loaded.documents, files: unique, problems };
+  const beside = loaded.process ? findBeside(loaded.process, unique) : { uris: [], families: [] };
+  return { documents: loaded.documents, files: unique, beside: beside.uris, families: beside.families, problems };
 }
 
 export async function checkInputsOf({ uri, id, inputs }: { uri: string; id?: string; inputs: string }, reader: Reader) {

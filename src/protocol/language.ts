@@ -29,6 +29,10 @@ export interface Dependencies {
   documents: string[];
   /** URIs of local Files and Directories; what has another scheme is fetched where the run is. */
   files: { uri: string; class: 'File' | 'Directory' }[];
+  /** Secondary files that go along if they exist. */
+  beside: string[];
+  /** Files whose neighbours that begin with the same name, less its extension, go along: an expression tells which are needed. */
+  families: string[];
   problems: Problem[];
 }
 export const findDependencies = new RequestType<{ uri: string; id?: string; inputs?: string }, Dependencies, void>(

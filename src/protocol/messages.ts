@@ -47,6 +47,8 @@ export const verifySource = new RequestType<{ digest: string; part?: string }, n
 export interface RunRequest {
   /** The documents and small inputs of the run: path below the run's source folder, and SHA-256 of the content. */
   sources: { path: string; digest: string }[];
+  /** Folders below the source folder that hold no file. */
+  folders?: string[];
   /** The process to run: a path below the source folder, or an absolute path on the cluster; `#id` picks from a packed document. */
   tool: string;
   /** The input object; its relative paths start at the source folder. */

@@ -1,6 +1,7 @@
 // What is made of a process for people and for the run: a template, a graph, what it depends on.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { findBeside } from '#cwl/beside.ts';
 import { findFiles } from '#cwl/dependencies.ts';
 import { formatGraph } from '#cwl/graph.ts';
 import { checkInputs, loadInputs } from '#cwl/inputs-document.ts';
@@ -114,4 +115,24 @@ requirements:
       ['File', 'sub/image.tar'],
     ],
   );
+});
+
+test('secondary files are looked for beside what is named, wherever a pattern stands', async () => {
+  const file = { uri: 'file:///data/a%20b.sorted.bam', class: 'File' } as const;
+  const folderReference = { uri: 'file:///data/x', class: 'Directory' } as const;
+  const find = async (inputs: string) =>
+    findBeside(
+      await loadValid(`${head}requirements: {InlineJavascriptRequirement: {}}\ninputs: ${inputs}\noutputs: []`),
+      [file, folderReference],
+    );
+  assert.deepEqual(await find('{x: {type: File, secondaryFiles: [.bai, ^.bai?]}}'), {
+    uris: ['file:///data/a%20b.sorted.bam.bai', 'file:///data/a%20b.sorted.bai'],
+    families: [],
+  });
+  const record = '{x: {type: {type: record, fields: {y: {type: "File[]", secondaryFiles: .tbi}}}}}';
+  assert.deepEqual((await find(record)).uris, ['file:///data/a%20b.sorted.bam.tbi']);
+  assert.deepEqual(await find('{x: {type: File, secondaryFiles: ["$(self.nameroot).bai"]}}'), {
+    uris: [],
+    families: ['file:///data/a%20b.sorted.bam'],
+  });
 });

@@ -73,6 +73,7 @@ describe('requests', () => {
     });
     assert.deepEqual(request, {
       sources: [{ path: 'a.cwl', digest: 'd' }],
+      folders: undefined,
       tool: 'a.cwl',
       inputs: { n: 1 },
       label: 'l',
@@ -83,6 +84,7 @@ describe('requests', () => {
     for (const wrong of [
       { sources: 'a' },
       { sources: [3] },
+      { folders: 'a' },
       { tool: 3 },
       { tool: 'a\0' },
       { inputs: [] },

@@ -39,6 +39,8 @@ describe('in the editor', { skip }, () => {
     await pushImage(registry, 'library/busybox:1.36', busyboxImage());
     scratch = mountScratch(user);
     cpSync(join(import.meta.dirname, '../workspace'), workspace, { recursive: true });
+    // Git keeps no empty folders.
+    mkdirSync(join(workspace, 'empty'));
     writeSshConfig();
     server = await startServer(codeServer, {
       workspace,
@@ -214,10 +216,24 @@ describe('in the editor', { skip }, () => {
     await editor.screenshot('13-failed');
   });
 
+  step('inputs of this machine go along with what lies beside them', async () => {
+    await editor.openFile('beside.cwl');
+    await editor.lens('Run on lab').click();
+    await editor.pick('beside.yml');
+    await editor.line(/beside\.cwl.*done/).waitFor();
+    await editor.expand(/beside\.cwl.*done/);
+    await editor.expand(/Outputs/);
+    await editor.line('all.txt').click();
+    await editor.tab('all.txt').waitFor();
+    for (const text of ['a text', 'an index', 'a note'])
+      await editor.page.locator('.view-line', { hasText: text.replace(' ', '\u00a0') }).waitFor();
+    await editor.screenshot('14-beside');
+  });
+
   step('a connection that breaks comes back by itself', async () => {
     await sshd.dropConnections();
     await editor.line(/lab.*lost/).waitFor();
-    await editor.screenshot('14-lost');
+    await editor.screenshot('15-lost');
     await editor.line(/lab.*· connected/).waitFor();
   });
 
@@ -225,7 +241,7 @@ describe('in the editor', { skip }, () => {
     await editor.runCommand('CWL: Remove Helper From Cluster');
     await editor.dialog.locator('.monaco-button', { hasText: 'With Runs' }).click();
     await editor.page.locator('.view-lines', { hasText: 'Removed from lab' }).waitFor();
-    await editor.screenshot('15-removed');
+    await editor.screenshot('16-removed');
     assert.equal(existsSync(join(home.path, '.cwl-on-clusters')), false);
   });
 });
