@@ -2,8 +2,9 @@
 import type { Problem } from '#base/problem.ts';
 import { Library } from './library.ts';
 import type { Process, Requirement, Value, Version } from './model.ts';
-import { define, fieldOf, type MapNode, problemAt, textOf } from './node.ts';
+import { define, fieldOf, type MapNode, problemAt, type Source, textOf } from './node.ts';
 import { checkValue } from './node-check.ts';
+import { type Override, readOverrides } from './overrides.ts';
 import { readRequirements } from './read-requirement.ts';
 import { readValue } from './read-value.ts';
 import type { Reader } from './reader.ts';
@@ -18,6 +19,8 @@ export interface InputsDocument {
   tool?: string;
   /** `cwl:requirements` (CWL v1.2, Requirements and hints). */
   requirements: Requirement[];
+  /** `cwltool:overrides`. */
+  overrides: Override[];
   problems: Problem[];
   /** The document and what it imports. */
   documents: string[];
@@ -30,6 +33,8 @@ export interface InputsOptions {
   namespaces?: Record<string, string>;
   /** Version of the process, for the words of `cwl:requirements`. */
   version?: Version;
+  /** URI where relative references start; that of the document by default. */
+  base?: string;
 }
 
 /** Reads an input object; relative references in it are resolved against its own URI. */
@@ -41,6 +46,7 @@ export async function loadInputs(uri: string, options: InputsOptions): Promise<I
   const inputs: InputsDocument = {
     values: {},
     requirements: [],
+    overrides: [],
     problems: library.problems,
     documents: library.documents,
   };
@@ -50,6 +56,7 @@ export async function loadInputs(uri: string, options: InputsOptions): Promise<I
     inputs.problems.push(problemAt({ source, start: 0, end: 0 }, 'cwl/not-found', failure));
     return inputs;
   }
+  if (options.base !== undefined) for (const each of library.documents) rebase(library.source(each), options.base);
   // An empty document is an empty input object.
   if (!root) {
     if (inputs.problems.length === 0) inputs.root = { kind: 'map', source, start: 0, end: 0, entries: new Map() };
@@ -115,7 +122,18 @@ function readInputsObject(inputs: InputsDocument, root: MapNode, library: Librar
     root,
     tool: tool && reference !== undefined ? resolveUri(tool.source.base, reference) : undefined,
     requirements: known,
+    overrides: readOverrides(findOverrides(root), reading),
   };
+}
+
+function rebase(source: Source | undefined, base: string): void {
+  if (source) source.base = base;
+}
+
+/** The name in full, or with the prefix that everybody gives it. */
+function findOverrides(root: MapNode) {
+  const name = 'http://commonwl.org/cwltool#overrides';
+  return fieldOf(root, 'cwltool:overrides') ?? fieldOf(root, name);
 }
 
 function findEntry(root: MapNode, id: string) {
@@ -124,5 +142,10 @@ function findEntry(root: MapNode, id: string) {
 
 /** Fields that are no inputs: `cwl:tool`, `$namespaces` and extensions. */
 function isSpecial(name: string): boolean {
-  return name.startsWith('$') || name.startsWith('cwl:') || name.startsWith('cwltool:');
+  return (
+    name.startsWith('$') ||
+    name.startsWith('cwl:') ||
+    name.startsWith('cwltool:') ||
+    name.startsWith('http://commonwl.org/cwltool#')
+  );
 }

@@ -1,12 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { constrainedMemory } from 'node:process';
+import { pathToFileURL } from 'node:url';
 import { Failure } from '#base/failure.ts';
 import { checkInputs, loadInputs } from '#cwl/inputs-document.ts';
 import { loadProcess } from '#cwl/load.ts';
 import type { Process, Value } from '#cwl/model.ts';
 import { formatNumber } from '#cwl/number.ts';
+import { applyOverrides, type Override } from '#cwl/overrides.ts';
+import { selectPart } from '#cwl/select-part.ts';
 import type { RunOptions, RunOutcome } from '#runner/options.ts';
 import { runInFolder } from '#runner/run.ts';
 import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
@@ -15,7 +18,8 @@ import { loadHostEngine, selectEngine } from './engines.ts';
 import { fileReader } from './file-reader.ts';
 import { findHome, type Home } from './home.ts';
 import { openImageSource } from './images.ts';
-import { formatToolHelp, parseInputOptions } from './input-options.ts';
+import { formatTargets, formatToolHelp, parseInputOptions } from './input-options.ts';
+import { keepLogs } from './keep-logs.ts';
 import { loadCommandLine, saveCommandLine } from './run-command-line.ts';
 import { removeRunFolder } from './run-end.ts';
 import { makeRunFolder } from './run-folder.ts';
@@ -59,20 +63,21 @@ async function runCommandLine(options: RunArguments, invocation: Invocation, beg
       process,
       inputs,
       folder,
-      outdir: options.outdir,
+      outdir: options.outputs === 'leave' ? join(folder, 'out') : options.outdir,
       label,
       signal: AbortSignal.any([invocation.signal, cancel.signal]),
       log: { debug() {}, info() {}, warn: text => invocation.stderr(`${text}\n`) },
       onEvent(event) {
         keeper.report(event);
         const text = options.quiet ? undefined : formatEvent(event);
-        if (text !== undefined) invocation.stderr(text);
+        if (text !== undefined) invocation.stderr(options.timestamps ? `${event.time} ${text}` : text);
       },
     });
   } finally {
     keeper.close();
   }
-  return finish(outcome, folder, { ...options, keep: options.keep || begun !== undefined }, invocation);
+  const keep = options.keep || begun !== undefined || options.outputs !== 'move';
+  return finish(outcome, folder, { ...options, keep }, invocation);
 }
 
 /** What a run needs of this host and of the settings, whoever asks for it. */
@@ -89,16 +94,31 @@ export function describeMachine(
     | 'onError'
     | 'evalTimeout'
     | 'defaultContainer'
-  >,
+  > &
+    Partial<Pick<RunArguments, 'environment' | 'pull' | 'checksums' | 'outputs'>>,
 ): Pick<
   RunOptions,
-  'loadEngine' | 'hostEngine' | 'images' | 'loadEvaluator' | 'reader' | 'capacity' | 'onError' | 'defaultContainer'
+  | 'loadEngine'
+  | 'hostEngine'
+  | 'images'
+  | 'loadEvaluator'
+  | 'reader'
+  | 'capacity'
+  | 'environment'
+  | 'checksums'
+  | 'outputs'
+  | 'onError'
+  | 'defaultContainer'
 > {
   const isHost = options.noContainer || options.engine === 'host';
   return {
     loadEngine: isHost ? undefined : () => selectEngine(options.engine),
     hostEngine: loadHostEngine(),
-    images: openImageSource({ store: options.imageStore ?? findHome().images, mirrors: options.mirrors }),
+    images: openImageSource({
+      store: options.imageStore ?? findHome().images,
+      mirrors: options.mirrors,
+      policy: options.pull,
+    }),
     loadEvaluator: async () => {
       const { createEvaluator } = await import('./quickjs-evaluator.ts');
       return createEvaluator({ seconds: options.evalTimeout });
@@ -109,9 +129,18 @@ export function describeMachine(
       ram: options.ram ?? Math.floor(findMemory() / 1_048_576),
       tasks: options.parallel ?? Number.POSITIVE_INFINITY,
     },
+    environment: takeEnvironment(options.environment ?? []),
+    checksums: options.checksums,
+    outputs: options.outputs === 'copy' ? 'copy' : 'move',
     onError: options.onError,
     defaultContainer: options.defaultContainer,
   };
+}
+
+/** The variables of this process that tools are to have. */
+function takeEnvironment(names: string[] | 'all'): Record<string, string> {
+  const all = Object.entries(globalThis.process.env) as [string, string][];
+  return Object.fromEntries(names === 'all' ? all : all.filter(([name]) => names.includes(name)));
 }
 
 /** Bytes that this process may use: those of the machine, or fewer where a control group says so. */
@@ -146,17 +175,43 @@ async function loadAll(
   const loaded = await loadDocument(uri);
   if (!loaded.process) return toExit(loaded.problems);
   let { process } = loaded;
+  if (options.printTargets) {
+    invocation.stdout(formatTargets(process));
+    return 0;
+  }
+  const whole = process;
+  const overrides: Override[] = [];
+  for (const path of options.overrides) {
+    const read = await loadInputs(toDocumentUri(path), {
+      reader,
+      namespaces: loaded.namespaces,
+      version: whole.cwlVersion,
+    });
+    if (read.problems.length > 0) invocation.stderr(formatProblems(read.problems));
+    if (read.problems.some(problem => problem.severity === 'error')) return toExit(read.problems);
+    overrides.push(...read.overrides);
+  }
+  const part = (own: readonly Override[]) => selectPart(applyOverrides(whole, [...own, ...overrides]), options);
+  process = part([]);
   if (options.toolHelp) {
     invocation.stdout(formatToolHelp(tool, process));
     return 0;
   }
-  const given = parseInputOptions(options.rest, process);
+  const given = parseInputOptions(options.rest, process, options.basedir ?? '.');
   if (given.file !== undefined) inputsUri = toDocumentUri(given.file);
   if (inputsUri === undefined) return { process, inputs: given.values };
-  const document = await loadInputs(inputsUri, { reader, namespaces: loaded.namespaces, version: process.cwlVersion });
-  const problems = [...document.problems, ...checkInputs(document, process)].filter(
-    problem => problem.code !== 'cwl/missing-input' && (problem.severity === 'error' || !options.quiet),
-  );
+  const base = options.basedir === undefined ? undefined : pathToFileURL(`${options.basedir}/`).href;
+  const document = await loadInputs(inputsUri, {
+    reader,
+    namespaces: loaded.namespaces,
+    version: process.cwlVersion,
+    base,
+  });
+  process = part(document.overrides);
+  const problems = [
+    ...document.problems,
+    ...checkInputs(document, options.targets.length > 0 ? whole : process),
+  ].filter(problem => problem.code !== 'cwl/missing-input' && (problem.severity === 'error' || !options.quiet));
   if (problems.length > 0) invocation.stderr(formatProblems(problems));
   if (problems.some(problem => problem.severity === 'error')) return toExit(problems);
   if (document.requirements.length > 0) {
@@ -195,7 +250,10 @@ async function finish(
   invocation: Invocation,
 ): Promise<number> {
   if (outcome.state === 'success') {
-    invocation.stdout(`${JSON.stringify(outcome.outputs, writeNumbersInFull, 4)}\n`);
+    const text = `${JSON.stringify(outcome.outputs, writeNumbersInFull, 4)}\n`;
+    invocation.stdout(text);
+    if (options.summary !== undefined) writeFileSync(options.summary, text);
+    if (options.logDir !== undefined) keepLogs(folder, options.logDir);
     if (options.keep) invocation.stderr(`The folder of the run is ${folder}\n`);
     else await removeRunFolder(folder);
     return 0;

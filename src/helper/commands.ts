@@ -15,8 +15,12 @@ export const commands: CommandEntry[] = [
     name: 'run',
     usage:
       '[--outdir DIR] [--quiet] [--engine NAME] [--no-container] [--default-container IMAGE] [--image-store DIR]\n' +
-      '           [--mirror HOST=URL]... [--parallel N] [--cores N] [--ram MIB] [--on-error stop|continue|kill]\n' +
-      '           [--tmpdir-prefix PREFIX] [--keep] [--eval-timeout SECONDS] [--enable-dev] [--tool-help] TOOL [INPUTS] [--INPUT VALUE]...',
+      '           [--mirror HOST=URL]... [--pull missing|always|never] [--parallel N] [--cores N] [--ram MIB]\n' +
+      '           [--on-error stop|continue|kill] [--tmpdir-prefix PREFIX] [--keep] [--log-dir DIR] [--timestamps]\n' +
+      '           [--target NAME]... [--single-step STEP] [--single-process STEP] [--print-targets]\n' +
+      '           [--move-outputs|--copy-outputs|--leave-outputs] [--no-compute-checksum] [--write-summary FILE]\n' +
+      '           [--basedir DIR] [--overrides FILE]... [--preserve-environment NAME]... [--preserve-entire-environment]\n' +
+      '           [--eval-timeout SECONDS] [--enable-dev] [--tool-help] TOOL [INPUTS] [--INPUT VALUE]...',
     summary: 'run a tool or a workflow; the output object on standard output (0: success, 33: not supported)',
     load: async () => (await import('./command-run.ts')).run,
   },

@@ -7,13 +7,15 @@ export interface ImageSourceOptions {
   store: string;
   /** Registry host to the URL that stands in for it. */
   mirrors: Record<string, string>;
+  /** When the registry is asked; `missing` by default. */
+  policy?: 'missing' | 'always' | 'never';
 }
 
 /**
  * The images that DockerRequirements name: from the store, or else from where the requirement says (CWL v1.2,
  * DockerRequirement). The image room is loaded with the first one.
  */
-export function openImageSource({ store: folder, mirrors }: ImageSourceOptions): ImageSource {
+export function openImageSource({ store: folder, mirrors, policy }: ImageSourceOptions): ImageSource {
   return {
     async resolve(requirement, signal, onProgress) {
       const { openStore } = await import('#image/store.ts');
@@ -21,7 +23,7 @@ export function openImageSource({ store: folder, mirrors }: ImageSourceOptions):
       const { dockerPull, dockerLoad, dockerImport, dockerFile, dockerImageId } = requirement;
       if (dockerPull !== undefined) {
         const { pullImage } = await import('#image/pull.ts');
-        return pullImage(dockerPull, { ...options, mirrors });
+        return pullImage(dockerPull, { ...options, mirrors, policy });
       }
       if (dockerLoad !== undefined) {
         const { loadImage } = await import('#image/load.ts');
@@ -33,7 +35,7 @@ export function openImageSource({ store: folder, mirrors }: ImageSourceOptions):
       }
       if (dockerImageId !== undefined && dockerFile === undefined) {
         const { pullImage } = await import('#image/pull.ts');
-        return pullImage(dockerImageId, { ...options, mirrors });
+        return pullImage(dockerImageId, { ...options, mirrors, policy });
       }
       const { uri, range } = requirement.place;
       const line = `${toLocalPath(uri) ?? uri}:${range.start.line + 1}`;

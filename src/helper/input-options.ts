@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { InputParameter, Process, Type, Value } from '#cwl/model.ts';
+import { listTargets } from '#cwl/select-part.ts';
 import { formatType, isOptional, membersOf } from '#cwl/type-text.ts';
 import { pathToReference } from '#cwl/uri.ts';
 import { usageFailure } from './command-line.ts';
@@ -12,9 +13,9 @@ export interface GivenInputs {
 
 /**
  * Reads `[INPUTS] [--NAME VALUE]...`: a boolean is a flag (`--no-NAME` is false), an array's option is given once for
- * each item, a record's fields are `--NAME.FIELD`. Throws a Failure `helper/usage`.
+ * each item, a record's fields are `--NAME.FIELD`. Paths start at `basedir`. Throws a Failure `helper/usage`.
  */
-export function parseInputOptions(args: readonly string[], process: Process): GivenInputs {
+export function parseInputOptions(args: readonly string[], process: Process, basedir = '.'): GivenInputs {
   const given: GivenInputs = { file: undefined, values: {} };
   for (let at = 0; at < args.length; at++) {
     const argument = args[at] as string;
@@ -37,7 +38,7 @@ export function parseInputOptions(args: readonly string[], process: Process): Gi
     }
     const text = parts.length > 0 ? parts.join('=') : args[++at];
     if (text === undefined) throw usageFailure(`--${name} needs a value`);
-    const value = toValue(text, type, name);
+    const value = toValue(text, type, { name, basedir });
     put(given.values, option.path, value, isArray);
   }
   return given;
@@ -50,6 +51,12 @@ export function formatToolHelp(tool: string, process: Process): string {
   const about = process.doc ?? process.label;
   const lines = rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`);
   return `Usage: run ${tool} [INPUTS] [OPTIONS]\n\n${about ? `${about.trim()}\n\n` : ''}${lines.join('\n')}\n`;
+}
+
+/** What `--print-targets` prints. */
+export function formatTargets(process: Process): string {
+  const { outputs, steps } = listTargets(process);
+  return [...outputs.map(name => `output ${name}\n`), ...steps.map(name => `step ${name}\n`)].join('');
 }
 
 function describe(input: InputParameter): string {
@@ -90,11 +97,12 @@ function findOption(name: string, process: Process): Option | undefined {
 }
 
 /** The first kind of value of the type that the text can be. */
-function toValue(text: string, type: Type, name: string): Value {
+function toValue(text: string, type: Type, { name, basedir }: { name: string; basedir: string }): Value {
   const names = membersOf(type).map(member => (member.kind === 'primitive' ? member.name : member.kind));
   const isNumber = text.trim() !== '' && Number.isFinite(Number(text));
   for (const kind of names) {
-    if (kind === 'File' || kind === 'Directory') return { class: kind, location: pathToReference(resolve(text)) };
+    if (kind === 'File' || kind === 'Directory')
+      return { class: kind, location: pathToReference(resolve(basedir, text)) };
     if (['int', 'long', 'float', 'double'].includes(kind) && isNumber) return Number(text);
     if (kind === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
     if (kind === 'string' || kind === 'enum' || kind === 'Any') return text;

@@ -19,6 +19,24 @@ export interface RunArguments {
   onError: 'stop' | 'continue' | 'kill';
   tmpdirPrefix: string | undefined;
   keep: boolean;
+  /** Parts of the workflow to run; none is all of it. */
+  targets: string[];
+  singleStep: string | undefined;
+  singleProcess: string | undefined;
+  printTargets: boolean;
+  /** Where relative paths on the command line and in the input object start, instead of their own folders. */
+  basedir: string | undefined;
+  overrides: string[];
+  /** Variables of the caller that tools get; `all` is every one of them. */
+  environment: string[] | 'all';
+  pull: 'missing' | 'always' | 'never';
+  checksums: boolean;
+  /** What happens to output files: `leave` keeps them in the run's folder. */
+  outputs: 'move' | 'copy' | 'leave';
+  /** A file for the output object, besides standard output. */
+  summary: string | undefined;
+  logDir: string | undefined;
+  timestamps: boolean;
   evalTimeout: number | undefined;
   enableDev: boolean;
   toolHelp: boolean;
@@ -35,6 +53,13 @@ const flags: Record<string, (options: RunArguments) => void> = {
   '--keep': options => (options.keep = true),
   '--enable-dev': options => (options.enableDev = true),
   '--tool-help': options => (options.toolHelp = true),
+  '--print-targets': options => (options.printTargets = true),
+  '--preserve-entire-environment': options => (options.environment = 'all'),
+  '--no-compute-checksum': options => (options.checksums = false),
+  '--move-outputs': options => (options.outputs = 'move'),
+  '--copy-outputs': options => (options.outputs = 'copy'),
+  '--leave-outputs': options => (options.outputs = 'leave'),
+  '--timestamps': options => (options.timestamps = true),
   // A run's folder tells by itself whether there is something to go on with.
   '--resume': () => {},
 };
@@ -53,6 +78,17 @@ const settings: Record<string, (options: RunArguments, value: string) => void> =
   '--tmpdir-prefix': (options, value) =>
     (options.tmpdirPrefix = value.endsWith('/') ? `${resolve(value)}/` : resolve(value)),
   '--eval-timeout': (options, value) => (options.evalTimeout = toNumber('--eval-timeout', value, 0)),
+  '--target': (options, value) => options.targets.push(value),
+  '--single-step': (options, value) => (options.singleStep = value),
+  '--single-process': (options, value) => (options.singleProcess = value),
+  '--basedir': (options, value) => (options.basedir = resolve(value)),
+  '--overrides': (options, value) => options.overrides.push(resolve(value)),
+  '--preserve-environment': (options, value) => {
+    if (options.environment !== 'all') options.environment.push(value);
+  },
+  '--pull': (options, value) => (options.pull = toPolicy(value)),
+  '--write-summary': (options, value) => (options.summary = resolve(value)),
+  '--log-dir': (options, value) => (options.logDir = resolve(value)),
   '--run-folder': (options, value) => (options.runFolder = resolve(value)),
 };
 
@@ -72,6 +108,19 @@ export function parseRunArguments(args: readonly string[]): RunArguments {
     onError: 'continue',
     tmpdirPrefix: undefined,
     keep: false,
+    targets: [],
+    singleStep: undefined,
+    singleProcess: undefined,
+    printTargets: false,
+    basedir: undefined,
+    overrides: [],
+    environment: [],
+    pull: 'missing',
+    checksums: true,
+    outputs: 'move',
+    summary: undefined,
+    logDir: undefined,
+    timestamps: false,
     evalTimeout: undefined,
     enableDev: false,
     toolHelp: false,
@@ -110,6 +159,11 @@ function toNumber(name: string, value: string, above: number): number {
 function toReaction(value: string): RunArguments['onError'] {
   if (value === 'stop' || value === 'continue' || value === 'kill') return value;
   throw usageFailure(`--on-error takes stop, continue or kill, not ${value}`);
+}
+
+function toPolicy(value: string): RunArguments['pull'] {
+  if (value === 'missing' || value === 'always' || value === 'never') return value;
+  throw usageFailure(`--pull takes missing, always or never, not ${value}`);
 }
 
 function addMirror(mirrors: Record<string, string>, value: string): void {

@@ -42,6 +42,12 @@ export interface RunOptions {
   /** Reads ontologies and remote inputs. */
   reader: Reader;
   capacity: Capacity;
+  /** Variables that every task gets besides those that CWL says; its own go before them. */
+  environment?: Record<string, string>;
+  /** False: outputs get no checksum. */
+  checksums?: boolean;
+  /** `copy` leaves the outputs in the run's folder as well. */
+  outputs?: 'move' | 'copy';
   /** After a task has failed: start no more, go on with what does not depend on it, or end all that runs. */
   onError: 'stop' | 'continue' | 'kill';
   signal: AbortSignal;

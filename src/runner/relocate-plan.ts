@@ -24,15 +24,17 @@ export interface RelocationPlan {
  */
 export function planRelocation(
   outputs: Record<string, Value>,
-  folders: { run: string; outdir: string },
+  options: { run: string; outdir: string; how?: 'move' | 'copy' },
 ): RelocationPlan {
-  const planner = new Planner(folders.run);
-  const changed = mapPaths(outputs, value => planner.place(value, folders.outdir));
+  const planner = new Planner(options.run, options.how ?? 'move');
+  const changed = mapPaths(outputs, value => planner.place(value, options.outdir));
   return { actions: planner.sorted(), outputs: changed as Record<string, Value> };
 }
 
 class Planner {
   readonly #runFolder: string;
+  /** What is done with files of the run's own folder. */
+  readonly #how: 'move' | 'copy';
   readonly #actions: Action[] = [];
   /** Target to source, undefined for literals. */
   readonly #taken = new Map<string, string | undefined>();
@@ -40,8 +42,9 @@ class Planner {
   /** The number that a name was last given, by its target; and that of each file, by target and source. */
   readonly #numbers = new Map<string, number>();
 
-  constructor(runFolder: string) {
+  constructor(runFolder: string, how: 'move' | 'copy') {
     this.#runFolder = runFolder;
+    this.#how = how;
   }
 
   place(value: PathValue, folder: string): PathValue {
@@ -98,7 +101,7 @@ class Planner {
       delete moved.contents;
     }
     if (source !== undefined && source !== target && isNew) {
-      this.#actions.push({ kind: isInside(source, this.#runFolder) ? 'move' : 'copy', source, target });
+      this.#actions.push({ kind: isInside(source, this.#runFolder) ? this.#how : 'copy', source, target });
     } else if (source === undefined && value.class === 'File') {
       if (isNew) this.#actions.push({ kind: 'write', target, text: value.contents ?? '' });
     } else if (source === undefined && value.class === 'Directory') {

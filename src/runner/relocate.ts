@@ -26,15 +26,15 @@ import { toHostPath } from './staging.ts';
  */
 export async function relocateOutputs(
   outputs: Record<string, Value>,
-  folders: { run: string; outdir: string },
+  options: { run: string; outdir: string; how: 'move' | 'copy'; checksums: boolean },
 ): Promise<Record<string, Value>> {
-  const plan = planRelocation(outputs, folders);
-  const note = toNotePath(folders.run);
+  const plan = planRelocation(outputs, options);
+  const note = toNotePath(options.run);
   if (plan.actions.length > 0) {
     writeFileSync(`${note}.new`, JSON.stringify(plan), { flush: true });
     renameSync(`${note}.new`, note);
   }
-  return finishRelocation(plan);
+  return finishRelocation(plan, options);
 }
 
 /** The relocation that an earlier process of the run has begun; undefined where there is none. */
@@ -48,7 +48,10 @@ export function findRelocation(runFolder: string): RelocationPlan | undefined {
 }
 
 /** The note stays: it says what to do until the journal says that the run has ended. */
-export async function finishRelocation(plan: RelocationPlan): Promise<Record<string, Value>> {
+export async function finishRelocation(
+  plan: RelocationPlan,
+  options: { checksums: boolean },
+): Promise<Record<string, Value>> {
   try {
     for (const action of plan.actions) await perform(action);
   } catch (error) {
@@ -58,7 +61,7 @@ export async function finishRelocation(plan: RelocationPlan): Promise<Record<str
     });
   }
   const outputs = structuredClone(plan.outputs);
-  for (const value of findPaths(outputs)) await complete(value);
+  for (const value of findPaths(outputs)) await complete(value, options);
   return outputs;
 }
 
@@ -122,16 +125,17 @@ async function publish(source: string, target: string): Promise<void> {
 }
 
 /** Sets size and checksum of Files, and the listing of Directories, as they are on the disk. */
-async function complete(value: PathValue): Promise<void> {
+async function complete(value: PathValue, options: { checksums: boolean }): Promise<void> {
   const path = toHostPath(value) as string;
   if (value.class === 'Directory') {
     value.listing = listFolder(path);
-    for (const entry of value.listing) await complete(entry);
+    for (const entry of value.listing) await complete(entry, options);
     return;
   }
   value.size = statSync(path).size;
-  value.checksum = await computeChecksum(path, value.size);
-  for (const secondary of value.secondaryFiles ?? []) await complete(secondary);
+  if (options.checksums) value.checksum = await computeChecksum(path, value.size);
+  else delete value.checksum;
+  for (const secondary of value.secondaryFiles ?? []) await complete(secondary, options);
 }
 
 function toNotePath(runFolder: string): string {

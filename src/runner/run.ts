@@ -66,19 +66,20 @@ async function execute(
   events: RunEvent[],
 ): Promise<RunOutcome> {
   const run = createState(options, record, events);
-  const folders = { run: options.folder, outdir: options.outdir };
+  const { folder, outdir, checksums = true, outputs: how = 'move' } = options;
+  const relocation = { run: folder, outdir, how, checksums };
   const last = events.findLast(event => event.type === 'run-ended');
   try {
     if (last?.state === 'success' && last.outputs) return { state: 'success', outputs: last.outputs };
     const begun = findRelocation(options.folder);
-    if (begun) return { state: 'success', outputs: await finishRelocation(begun) };
+    if (begun) return { state: 'success', outputs: await finishRelocation(begun, { checksums }) };
     if (usesJavaScript(options.process)) run.evaluator = await options.loadEvaluator();
     const inputs = await downloadInputs(options.inputs, options);
     const name = options.process.class === 'Workflow' ? '' : 'main';
     const requirements = inherit(noRequirements, options.process);
     const outputs = await runProcess(run, options.process, { task: name, step: name, requirements, inputs });
     options.signal.throwIfAborted();
-    return { state: 'success', outputs: await relocateOutputs(outputs, folders) };
+    return { state: 'success', outputs: await relocateOutputs(outputs, relocation) };
   } catch (caught) {
     const error = explain(caught);
     if (options.signal.aborted) return { state: 'cancelled', message: 'The run was cancelled.' };

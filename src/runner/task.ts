@@ -193,6 +193,7 @@ class Task {
         outdir: work.guest,
         tmpdir: temporary.guest,
         hostPath: process.env.PATH,
+        preserved: this.#run.options.environment,
       }),
       argv,
       network: this.#hasNetwork(context),
