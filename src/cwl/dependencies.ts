@@ -41,6 +41,29 @@ export function findFiles(process: Process): FileReference[] {
   return [...files.values()];
 }
 
+/** References of the images that tools are pulled in, each once. */
+export function findImages(process: Process): string[] {
+  const images = new Set<string>();
+  const done = new Set<Process>();
+  const look = (holder: Pick<Process, 'requirements' | 'hints'>) => {
+    for (const requirement of [...holder.requirements, ...holder.hints]) {
+      if (requirement.class === 'DockerRequirement' && requirement.dockerPull !== undefined)
+        images.add(requirement.dockerPull);
+    }
+  };
+  const visit = (each: Process) => {
+    if (done.has(each)) return;
+    done.add(each);
+    look(each);
+    for (const step of each.class === 'Workflow' ? each.steps : []) {
+      look(step);
+      visit(step.run);
+    }
+  };
+  visit(process);
+  return [...images];
+}
+
 /** Every File and Directory in a value that has a location, with secondary files and listings. */
 export function filesIn(value: Value | undefined): FileReference[] {
   if (Array.isArray(value)) return value.flatMap(filesIn);

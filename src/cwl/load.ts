@@ -18,6 +18,8 @@ export interface LoadOptions {
   id?: string;
   /** Also accepts the development version v1.3.0-dev1. */
   enableDev?: boolean;
+  /** Fields that CWL does not know, or not yet in this version, are warnings: other programs may know them. */
+  lenient?: boolean;
   /** Checks every process of a packed document, also those that the chosen one does not use. */
   everything?: boolean;
 }
@@ -34,6 +36,7 @@ export interface Loaded {
 }
 
 const versions: readonly Version[] = ['v1.0', 'v1.1', 'v1.2'];
+const tolerated = ['cwl/unknown-field', 'cwl/newer-field'];
 const processClasses = ['CommandLineTool', 'ExpressionTool', 'Workflow', 'Operation'];
 
 /** Reads the process at `uri`, which may name it by a fragment, with everything that it refers to. */
@@ -44,6 +47,8 @@ export async function loadProcess(uri: string, options: LoadOptions): Promise<Lo
   const loader = new Loader(library, options);
   const process = loader.load(document, options.id ?? fragment);
   const problems = sortProblems([...library.problems, ...loader.problems]);
+  if (options.lenient)
+    for (const problem of problems) if (tolerated.includes(problem.code)) problem.severity = 'warning';
   const isValid = !problems.some(problem => problem.severity === 'error');
   const namespaces = Object.fromEntries(library.source(document)?.namespaces ?? []);
   const { documents, missing } = library;

@@ -157,7 +157,7 @@ async function loadAll(
 ): Promise<{ process: Process; inputs: Record<string, Value> } | number> {
   const reader = fileReader;
   const loadDocument = async (uri: string) => {
-    const loaded = await loadProcess(uri, { reader, enableDev: options.enableDev });
+    const loaded = await loadProcess(uri, { reader, enableDev: options.enableDev, lenient: options.lenient });
     const shown = loaded.problems.filter(problem => problem.severity === 'error' || !options.quiet);
     if (shown.length > 0) invocation.stderr(formatProblems(shown));
     return loaded;

@@ -20,13 +20,13 @@ export const commands: CommandEntry[] = [
       '           [--target NAME]... [--single-step STEP] [--single-process STEP] [--print-targets]\n' +
       '           [--move-outputs|--copy-outputs|--leave-outputs] [--no-compute-checksum] [--write-summary FILE]\n' +
       '           [--basedir DIR] [--overrides FILE]... [--preserve-environment NAME]... [--preserve-entire-environment]\n' +
-      '           [--eval-timeout SECONDS] [--enable-dev] [--tool-help] TOOL [INPUTS] [--INPUT VALUE]...',
+      '           [--eval-timeout SECONDS] [--lenient] [--enable-dev] [--tool-help] TOOL [INPUTS] [--INPUT VALUE]...',
     summary: 'run a tool or a workflow; the output object on standard output (0: success, 33: not supported)',
     load: async () => (await import('./command-run.ts')).run,
   },
   {
     name: 'validate',
-    usage: '[--enable-dev] TOOL [INPUTS]',
+    usage: '[--strict|--lenient] [--enable-dev] TOOL [INPUTS]',
     summary: 'every problem of a document, and of the inputs for it, with its place',
     load: async () => (await import('./command-validate.ts')).validate,
   },
@@ -41,6 +41,12 @@ export const commands: CommandEntry[] = [
     usage: 'TOOL',
     summary: 'the steps of a workflow and their links, in the DOT language',
     load: async () => (await import('./command-graph.ts')).graph,
+  },
+  {
+    name: 'dependencies',
+    usage: '[--json] TOOL [INPUTS]',
+    summary: 'the documents, files and images that a run needs',
+    load: async () => (await import('./command-dependencies.ts')).dependencies,
   },
   {
     name: 'image',

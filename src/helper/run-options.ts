@@ -39,6 +39,7 @@ export interface RunArguments {
   timestamps: boolean;
   evalTimeout: number | undefined;
   enableDev: boolean;
+  lenient: boolean;
   toolHelp: boolean;
   /** The run's folder, for a run that `serve` has prepared. */
   runFolder: string | undefined;
@@ -52,6 +53,7 @@ const flags: Record<string, (options: RunArguments) => void> = {
   '--no-container': options => (options.noContainer = true),
   '--keep': options => (options.keep = true),
   '--enable-dev': options => (options.enableDev = true),
+  '--lenient': options => (options.lenient = true),
   '--tool-help': options => (options.toolHelp = true),
   '--print-targets': options => (options.printTargets = true),
   '--preserve-entire-environment': options => (options.environment = 'all'),
@@ -123,6 +125,7 @@ export function parseRunArguments(args: readonly string[]): RunArguments {
     timestamps: false,
     evalTimeout: undefined,
     enableDev: false,
+    lenient: false,
     toolHelp: false,
     runFolder: undefined,
     tool: undefined,

@@ -48,6 +48,30 @@ test('validate says nothing of a valid document and exits with 0', async () => {
   }
 });
 
+test('--strict makes errors of warnings, and --lenient warnings of unknown fields', async () => {
+  const lenient = await run('validate', '--lenient', 'broken.cwl');
+  assert.match(lenient.stdout, /:3:1: warning: A CommandLineTool has no field baseComand/);
+  assert.match(lenient.stderr, /has 1 error$/m);
+  const strict = await run('validate', '--strict', 'broken.cwl');
+  assert.match(strict.stderr, /has 3 errors$/m);
+});
+
+test('dependencies lists documents, files and images, those of the inputs too', async () => {
+  writeFileSync(
+    join(folder, 'needs.cwl'),
+    workflow('tool.cwl').replace('steps:', 'hints: {DockerRequirement: {dockerPull: "alpine:3"}}\nsteps:'),
+  );
+  writeFileSync(join(folder, 'needs.yml'), 'f: {class: File, path: sub/packed.cwl}\n');
+  assert.deepEqual(await run('dependencies', 'needs.cwl', 'needs.yml'), {
+    code: 0,
+    stdout: `document ${folder}/needs.cwl\ndocument ${folder}/tool.cwl\ndocument ${folder}/needs.yml\nfile ${folder}/sub/packed.cwl\nimage alpine:3\n`,
+    stderr: '',
+  });
+  const json = JSON.parse((await run('dependencies', '--json', 'tool.cwl')).stdout);
+  assert.deepEqual(json, { document: [`${folder}/tool.cwl`], file: [], directory: [], image: [] });
+  assert.equal((await run('dependencies', 'broken.cwl')).code, 1);
+});
+
 test('validate tells every problem with its place, for compilers and people, and exits with 1', async () => {
   assert.deepEqual(await run('validate', 'broken.cwl'), {
     code: 1,
