@@ -1,17 +1,16 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { formatCommand } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
-import type { Engine, Sandbox } from '#engine/sandbox.ts';
+import type { Sandbox } from '#engine/sandbox.ts';
 import type { TaskSummary } from '#protocol/runs.ts';
-import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
+import { type HelperCommand, usageFailure } from './command-line.ts';
 import { selectEngine } from './engines.ts';
 import { findHome } from './home.ts';
 import { RunCatalog } from './run-catalog.ts';
 import { describeRunFolder } from './run-folder.ts';
 import { RunReader } from './run-reader.ts';
+import { runSandbox } from './run-sandbox.ts';
 
 /** What the runner left in `task.json` before it started the task. */
 interface Description {
@@ -43,11 +42,12 @@ export const shell: HelperCommand = async invocation => {
   const engine = await selectEngine(sandbox.kernelRelease === undefined ? name : 'auto');
   const temporary = mkdtempSync(join(task.folder, 'shell-'));
   try {
-    if (command.length > 0) return await openSandbox(engine, { ...sandbox, argv: command }, temporary, invocation);
+    if (command.length > 0)
+      return await runSandbox(engine, { ...sandbox, argv: command }, temporary, invocation.signal);
     invocation.stderr(
       `The sandbox of ${task.id}${image ? `, in ${image}` : ''}. \`step\` runs its command line, with what follows it added:\n  ${commandLine}\n`,
     );
-    return await openSandbox(engine, planShell(sandbox, temporary), temporary, invocation);
+    return await runSandbox(engine, planShell(sandbox, temporary), temporary, invocation.signal);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
@@ -94,22 +94,5 @@ function readDescription(task: TaskSummary & { folder: string }): Description {
 function notBegun(task: string): Failure {
   return new Failure('run/no-sandbox', `${task} has not begun: there is no sandbox to open a shell in`, {
     hint: 'Wait until the step is running, or look why it could not start.',
-  });
-}
-
-/** On the caller's terminal; its exit status is that of the process inside. */
-function openSandbox(engine: Engine, sandbox: Sandbox, temporary: string, { signal }: Invocation): Promise<number> {
-  const { argv, env, cwd } = engine.planCommand(sandbox, temporary);
-  const [file = '', ...args] = argv;
-  // The terminal sends its signals to the process inside, too, and that decides.
-  process.on('SIGINT', () => {});
-  process.on('SIGQUIT', () => {});
-  const child = spawn(file, args, { env, cwd, stdio: 'inherit' });
-  signal.addEventListener('abort', () => child.kill(signal.reason?.message === 'SIGINT' ? 0 : 'SIGHUP'), {
-    once: true,
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', error => reject(new Failure('shell/spawn', `${file} could not be started`, { cause: error })));
-    child.on('exit', (code, name) => resolve(code ?? 128 + (name ? constants.signals[name] : 0)));
   });
 }

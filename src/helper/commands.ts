@@ -81,6 +81,14 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./command-shell.ts')).shell,
   },
   {
+    name: 'docker',
+    usage:
+      '[--engine NAME] [--image-store DIR] [--mirror HOST=URL]... run [OPTIONS] IMAGE [COMMAND]... | pull IMAGE |\n' +
+      '           load [-i FILE] | import FILE NAME | images [--no-trunc] | inspect IMAGE... | rmi IMAGE... | version',
+    summary: 'the part of `docker` that other programs call, such as cwltool --user-space-docker-cmd',
+    load: async () => (await import('./command-docker.ts')).docker,
+  },
+  {
     name: 'serve',
     usage: '',
     summary: 'answer the editor: JSON-RPC on standard input and output',

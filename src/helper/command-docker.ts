@@ -1,0 +1,238 @@
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { Failure } from '#base/failure.ts';
+import { version } from '#base/version.ts';
+import type { ConvertOptions } from '#image/convert.ts';
+import type { StoredImage } from '#image/store.ts';
+import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
+import { type DockerContext, runContainer } from './docker-run.ts';
+import { findHome } from './home.ts';
+import { makeProgressPrinter } from './progress-line.ts';
+import { formatTable } from './table.ts';
+
+/**
+ * `docker [--engine NAME] [--image-store DIR] [--mirror HOST=URL]... run|pull|load|import|images|inspect|rmi|version`:
+ * what programs that call Docker ask of it, without a daemon and without root. Words and exit statuses are Docker's.
+ */
+export const docker: HelperCommand = async invocation => {
+  const { context, name, rest } = await readArguments(invocation);
+  const action = actions[name];
+  if (action) return action(rest, context);
+  throw usageFailure(`docker has no ${name || 'empty command'} here`, `It has ${Object.keys(actions).join(', ')}.`);
+};
+
+const actions: Record<string, (args: string[], context: DockerContext) => Promise<number>> = {
+  run: runContainer,
+  pull,
+  load,
+  import: importRootfs,
+  images,
+  inspect,
+  rmi: remove,
+  version: showVersion,
+};
+
+/** What `docker image ...` calls the same. */
+const imageNames: Record<string, string> = { ls: 'images', list: 'images', rm: 'rmi' };
+
+async function readArguments(
+  invocation: Invocation,
+): Promise<{ context: DockerContext; name: string; rest: string[] }> {
+  const { openStore } = await import('#image/store.ts');
+  const mirrors: Record<string, string> = {};
+  const args = [...invocation.args];
+  let folder = findHome().images;
+  let engine: string | undefined;
+  while (args[0]?.startsWith('-')) {
+    const [, option = '', inline] = /^([^=]*)(?:=(.*))?$/s.exec(args.shift() as string) ?? [];
+    // cwltool says so to whatever has "udocker" in its name.
+    if (option === '--quiet') continue;
+    if (option === '--version') {
+      args.unshift('version');
+      break;
+    }
+    const value = inline ?? args.shift();
+    if (value === undefined) throw usageFailure(`docker: ${option} needs a value`);
+    if (option === '--engine') engine = value;
+    else if (option === '--image-store') folder = resolve(value);
+    else if (option === '--mirror' && value.indexOf('=') > 0) {
+      mirrors[value.slice(0, value.indexOf('='))] = value.slice(value.indexOf('=') + 1);
+    } else throw usageFailure(`docker: ${option} ${value} is not known here`);
+  }
+  let [name = '', ...rest] = args;
+  if (name === 'image') {
+    const [word = '', ...others] = rest;
+    name = imageNames[word] ?? word;
+    rest = others;
+  }
+  return { context: { store: openStore(folder), mirrors, engine, invocation }, name, rest };
+}
+
+async function pull(args: string[], context: DockerContext): Promise<number> {
+  const { options, names } = split(args, { flags: ['--quiet', '-q'], values: ['--platform'] });
+  const [{ pullImage }, { parsePlatform }] = await Promise.all([
+    import('#image/pull.ts'),
+    import('#image/platform.ts'),
+  ]);
+  const platform = options['--platform'] === undefined ? undefined : parsePlatform(options['--platform']);
+  for (const name of needNames('pull', names)) {
+    const made = await withProgress(context, convert =>
+      pullImage(name, { ...convert, mirrors: context.mirrors, platform, policy: 'always' }),
+    );
+    context.invocation.stdout(`Digest: ${made.digest}\n${made.reference}\n`);
+  }
+  return 0;
+}
+
+async function load(args: string[], context: DockerContext): Promise<number> {
+  const { options, names } = split(args, { flags: ['--quiet', '-q'], values: ['--input', '-i'] });
+  if (names.length > 0) throw usageFailure('docker load reads --input FILE, or its standard input');
+  const { loadImage } = await import('#image/load.ts');
+  const input = options['--input'] ?? options['-i'];
+  const made = await withArchive(input, path => withProgress(context, convert => loadImage(path, convert)));
+  context.invocation.stdout(`Loaded image: ${made.reference}\n`);
+  return 0;
+}
+
+async function importRootfs(args: string[], context: DockerContext): Promise<number> {
+  const { names } = split(args, { flags: [], values: ['--message', '-m'] });
+  const [file, reference, more] = names;
+  if (file === undefined || more !== undefined) throw usageFailure('docker import takes a file, URL or -, and a name');
+  const { importImage } = await import('#image/import.ts');
+  const made = await withArchive(file === '-' ? undefined : file, path =>
+    withProgress(context, convert => importImage(path, { ...convert, reference })),
+  );
+  context.invocation.stdout(`${made.digest}\n`);
+  return 0;
+}
+
+async function images(args: string[], context: DockerContext): Promise<number> {
+  const { options, names } = split(args, { flags: ['--no-trunc', '--all', '-a', '--quiet', '-q'], values: [] });
+  const [wanted] = await Promise.all(names.slice(0, 1).map(spell));
+  const { formatBytes } = await import('#image/disk-failure.ts');
+  const rows = context.store.list().flatMap(image => {
+    const id = options['--no-trunc'] === undefined ? shorten(image.digest) : image.digest;
+    const facts = [id, image.created.slice(0, 16).replace('T', ' '), formatBytes(image.bytes)];
+    const found = image.references.map(each => each.reference).filter(each => !wanted || each === wanted);
+    if (found.length === 0) return wanted ? [] : [['<none>', '<none>', ...facts]];
+    return found.map(reference => [...splitName(reference), ...facts]);
+  });
+  const isQuiet = options['--quiet'] !== undefined || options['-q'] !== undefined;
+  if (isQuiet) context.invocation.stdout([...new Set(rows.map(row => `${row[2]}\n`))].join(''));
+  else context.invocation.stdout(formatTable([['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE'], ...rows]));
+  return 0;
+}
+
+async function inspect(args: string[], context: DockerContext): Promise<number> {
+  const { names } = split(args, { flags: [], values: ['--type'] });
+  const found = await findAll(needNames('inspect', names), context);
+  const described = found.map(({ digest, created, bytes, config, references, rootfs }) => ({
+    Id: digest,
+    RepoTags: references.map(each => splitName(each.reference).join(':')),
+    RepoDigests: references.map(each => `${splitName(each.reference)[0]}@${digest}`),
+    Created: created,
+    Architecture: config.architecture,
+    Os: 'linux',
+    Size: bytes,
+    Config: {
+      Env: Object.entries(config.env).map(([key, value]) => `${key}=${value}`),
+      Entrypoint: config.entrypoint.length > 0 ? config.entrypoint : null,
+      Cmd: config.command.length > 0 ? config.command : null,
+      WorkingDir: config.workingDirectory ?? '',
+      User: config.user ?? '',
+    },
+    GraphDriver: { Name: 'directory', Data: { Root: rootfs } },
+  }));
+  context.invocation.stdout(`${JSON.stringify(described, undefined, 4)}\n`);
+  return 0;
+}
+
+async function remove(args: string[], context: DockerContext): Promise<number> {
+  const { names } = split(args, { flags: ['--force', '-f'], values: [] });
+  for (const image of await findAll(needNames('rmi', names), context)) {
+    for (const digest of context.store.remove(image).images) context.invocation.stdout(`Deleted: ${digest}\n`);
+  }
+  return 0;
+}
+
+async function showVersion(_: string[], { invocation }: DockerContext): Promise<number> {
+  invocation.stdout(`CWL on Clusters version ${version}, in the words of Docker\n`);
+  return 0;
+}
+
+/** Docker's own short name: `debian` for `docker.io/library/debian:latest`, and the tag. */
+function splitName(reference: string): [name: string, tag: string] {
+  const short = reference.replace(/^docker\.io\/(library\/)?/, '');
+  const [, name = short, tag = '<none>'] = /^([^@]*?)(?::([^:/@]*))?(?:@.*)?$/.exec(short) ?? [];
+  return [name, tag];
+}
+
+function shorten(digest: string): string {
+  return digest.slice('sha256:'.length, 'sha256:'.length + 12);
+}
+
+async function findAll(names: readonly string[], { store }: DockerContext): Promise<StoredImage[]> {
+  return Promise.all(
+    names.map(async name => {
+      const found = store.find(await spell(name)) ?? store.find(name);
+      if (found) return found;
+      throw new Failure('image/not-in-store', `No such image: ${name}`, { hint: '`docker images` shows what is.' });
+    }),
+  );
+}
+
+async function spell(name: string): Promise<string> {
+  const { spellReference } = await import('#image/reference.ts');
+  return spellReference(name);
+}
+
+/** Hands on the path or URL, or, without one, a file that holds the standard input. */
+async function withArchive<T>(place: string | undefined, use: (place: string) => Promise<T>): Promise<T> {
+  if (place !== undefined) return use(/^https?:\/\//.test(place) ? place : resolve(place));
+  const folder = mkdtempSync(join(tmpdir(), 'cwl-docker-'));
+  try {
+    const path = join(folder, 'archive');
+    await pipeline(process.stdin, createWriteStream(path));
+    return await use(path);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function withProgress<T>(context: DockerContext, make: (convert: ConvertOptions) => Promise<T>): Promise<T> {
+  const { store, invocation } = context;
+  const printer = makeProgressPrinter(invocation.stderr);
+  try {
+    return await make({ store, signal: invocation.signal, onProgress: printer.show });
+  } finally {
+    printer.end();
+  }
+}
+
+/** Options before and between the names; throws a Failure `helper/usage` for an unknown one. */
+function split(
+  args: readonly string[],
+  known: { flags: string[]; values: string[] },
+): { options: Record<string, string>; names: string[] } {
+  const options: Record<string, string> = {};
+  const names: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const word = args[at] as string;
+    const [, option = word, inline] = /^(--?[a-z-]+)(?:=(.*))?$/s.exec(word) ?? [];
+    if (word === '-' || !word.startsWith('-')) names.push(word);
+    else if (known.flags.includes(option)) options[option] = inline ?? 'true';
+    else if (known.values.includes(option)) {
+      const value = inline ?? args[++at];
+      if (value === undefined) throw usageFailure(`docker: ${option} needs a value`);
+      options[option] = value;
+    } else throw usageFailure(`docker: ${option} is not known here`);
+  }
+  return { options, names };
+}
+
+function needNames(command: string, names: string[]): string[] {
+  if (names.length === 0) throw usageFailure(`docker ${command}: which image?`);
+  return names;
+}

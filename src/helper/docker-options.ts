@@ -1,0 +1,181 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Bind } from '#engine/sandbox.ts';
+import { usageFailure } from './command-line.ts';
+
+/** The command line of `docker run`, read. */
+export interface DockerRunOptions {
+  image: string;
+  /** What follows the image; empty for the image's own command. */
+  command: string[];
+  binds: Bind[];
+  /** Writable places inside that begin empty. */
+  scratch: string[];
+  env: Record<string, string>;
+  workdir: string | undefined;
+  /** Undefined is the image's; empty is none. */
+  entrypoint: string | undefined;
+  user: { uid: number; gid: number } | undefined;
+  network: boolean;
+  /** File that gets the number of the container. */
+  cidfile: string | undefined;
+  platform: string | undefined;
+  pull: 'missing' | 'always' | 'never';
+}
+
+/** Options that change nothing here: a process is not a container that could be kept, limited or given a name. */
+const ignored = {
+  flags: ['rm', 'interactive', 'tty', 'read-only', 'init', 'quiet', 'nobanner', 'no-healthcheck', 'sig-proxy'],
+  values: ['name', 'hostname', 'log-driver', 'log-opt', 'label', 'memory', 'memory-swap', 'cpus', 'cpu-shares'].concat([
+    'shm-size',
+    'ulimit',
+    'stop-signal',
+    'stop-timeout',
+    'userns',
+    'ipc',
+    'security-opt',
+    'cap-drop',
+    'pids-limit',
+  ]),
+};
+
+const short: Record<string, string> = {
+  v: 'volume',
+  w: 'workdir',
+  e: 'env',
+  u: 'user',
+  i: 'interactive',
+  t: 'tty',
+  q: 'quiet',
+  m: 'memory',
+  h: 'hostname',
+  c: 'cpu-shares',
+  l: 'label',
+};
+
+const setters: Record<string, (options: DockerRunOptions, value: string) => void> = {
+  volume: (options, value) => addVolume(options, value),
+  mount: (options, value) => addMount(options, value),
+  tmpfs: (options, value) => options.scratch.push(value.split(':')[0] as string),
+  env: (options, value) => addVariable(options.env, value),
+  'env-file': (options, value) => {
+    for (const line of readFileSync(value, 'utf8').split('\n')) {
+      if (line.trim() !== '' && !line.startsWith('#')) addVariable(options.env, line);
+    }
+  },
+  workdir: (options, value) => (options.workdir = value),
+  entrypoint: (options, value) => (options.entrypoint = value),
+  user: (options, value) => (options.user = parseUser(value)),
+  net: (options, value) => (options.network = parseNetwork(value)),
+  network: (options, value) => (options.network = parseNetwork(value)),
+  cidfile: (options, value) => (options.cidfile = resolve(value)),
+  platform: (options, value) => (options.platform = value),
+  pull: (options, value) => (options.pull = value === 'always' || value === 'never' ? value : 'missing'),
+};
+
+/**
+ * Reads what follows `docker run`, as far as one process that ends by itself can be meant (Docker CLI reference,
+ * `docker container run`). Throws a Failure `helper/usage` for an option that would be promised and not kept.
+ */
+export function parseDockerRun(args: readonly string[]): DockerRunOptions {
+  const options: DockerRunOptions = {
+    image: '',
+    command: [],
+    binds: [],
+    scratch: [],
+    env: {},
+    workdir: undefined,
+    entrypoint: undefined,
+    user: undefined,
+    network: true,
+    cidfile: undefined,
+    platform: undefined,
+    pull: 'missing',
+  };
+  const words = expandShort(args);
+  for (let at = 0; at < words.length; at++) {
+    const { name, value, word } = words[at] as Word;
+    if (name === undefined) {
+      options.image = word;
+      options.command = words.slice(at + 1).map(each => each.word);
+      break;
+    }
+    if (ignored.flags.includes(name)) continue;
+    const setter = setters[name];
+    if (!setter && !ignored.values.includes(name)) throw usageFailure(`docker run: --${name} is not known here`);
+    const given = value ?? words[++at]?.word;
+    if (given === undefined) throw usageFailure(`docker run: --${name} needs a value`);
+    setter?.(options, given);
+  }
+  if (options.image === '') throw usageFailure('docker run: which image?');
+  return options;
+}
+
+interface Word {
+  word: string;
+  /** Of an option, without its dashes. */
+  name?: string;
+  value?: string;
+}
+
+/** Options up to the image, each with its long name: `-it` is two, `-v/a:/b` and `--volume=/a:/b` have a value. */
+function expandShort(args: readonly string[]): Word[] {
+  return args.flatMap((word): Word[] => {
+    const [, long, value] = /^--([a-z][a-z-]*)(?:=(.*))?$/s.exec(word) ?? [];
+    if (long !== undefined) return [{ word, name: long, ...(value === undefined ? {} : { value }) }];
+    if (!/^-[A-Za-z]/.test(word)) return [{ word }];
+    const letters = word.slice(1);
+    const names = [...letters].map(letter => short[letter]);
+    if (names.every(name => name !== undefined && ignored.flags.includes(name))) {
+      return names.map(name => ({ word, name }) as Word);
+    }
+    const first = names[0] ?? letters[0];
+    const rest = letters.slice(1).replace(/^=/, '');
+    return [{ word, name: first as string, ...(rest === '' ? {} : { value: rest }) }];
+  });
+}
+
+/** `HOST:GUEST[:OPTIONS]`, or `GUEST` for an empty place. */
+function addVolume(options: DockerRunOptions, value: string): void {
+  const [host = '', guest, modes = ''] = value.split(':');
+  if (guest === undefined) options.scratch.push(host);
+  else if (!/^[./~]/.test(host)) throw usageFailure(`docker run: there are no named volumes: ${value}`);
+  else options.binds.push({ host: resolve(host), guest, writable: !modes.split(',').includes('ro') });
+}
+
+/** `type=bind,source=A,target=B[,readonly]`, fields quoted as in CSV (RFC 4180) where they hold a comma. */
+function addMount(options: DockerRunOptions, value: string): void {
+  const fields: Record<string, string> = {};
+  for (const [, quoted, plain] of value.matchAll(/(?:"((?:[^"]|"")*)"|([^,]+))(?:,|$)/gs)) {
+    const field = quoted?.replaceAll('""', '"') ?? (plain as string);
+    const at = field.indexOf('=');
+    fields[at < 0 ? field : field.slice(0, at)] = at < 0 ? 'true' : field.slice(at + 1);
+  }
+  const host = fields.source ?? fields.src;
+  const guest = fields.target ?? fields.destination ?? fields.dst;
+  if (guest === undefined) throw usageFailure(`docker run: --mount needs a target: ${value}`);
+  const readOnly = fields.readonly ?? fields.ro ?? 'false';
+  if (fields.type === 'tmpfs') options.scratch.push(guest);
+  else if (fields.type !== 'bind' || host === undefined) throw usageFailure(`docker run: --mount is no bind: ${value}`);
+  else options.binds.push({ host: resolve(host), guest, writable: !['true', '1'].includes(readOnly) });
+}
+
+/** `NAME=VALUE`, or `NAME` for the caller's value. */
+function addVariable(env: Record<string, string>, text: string): void {
+  const at = text.indexOf('=');
+  if (at > 0) env[text.slice(0, at)] = text.slice(at + 1);
+  else if (process.env[text] !== undefined) env[text] = process.env[text];
+}
+
+function parseUser(text: string): { uid: number; gid: number } {
+  if (text === 'root') return { uid: 0, gid: 0 };
+  const [, uid, gid = uid] = /^(\d+)(?::(\d+))?$/.exec(text) ?? [];
+  if (uid === undefined) throw usageFailure(`docker run: --user takes UID[:GID], not ${text}`);
+  return { uid: Number(uid), gid: Number(gid) };
+}
+
+function parseNetwork(text: string): boolean {
+  if (text === 'none') return false;
+  if (['host', 'bridge', 'default'].includes(text)) return true;
+  throw usageFailure(`docker run: --network takes none, host or bridge, not ${text}`);
+}

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { formatFailure, isFailure } from '#base/failure.ts';
+import type { Sandbox } from '#engine/sandbox.ts';
+import type { Image } from '#image/image.ts';
+import type { Store } from '#image/store.ts';
+import { isOlder } from '#runner/container.ts';
+import { type Invocation, usageFailure } from './command-line.ts';
+import { type DockerRunOptions, parseDockerRun } from './docker-options.ts';
+import { selectEngine } from './engines.ts';
+import { makeProgressPrinter } from './progress-line.ts';
+import { runSandbox } from './run-sandbox.ts';
+
+/** What `docker run` says with when it is not the command that failed (Docker CLI reference, exit status). */
+const ownFailure = 125;
+
+/** What stands before the command of the front: whose images, from where, in which sandbox. */
+export interface DockerContext {
+  store: Store;
+  mirrors: Record<string, string>;
+  engine: string | undefined;
+  invocation: Invocation;
+}
+
+/**
+ * `docker run`: one process in an image, on the caller's terminal, with the caller's own ids unless --user says others.
+ * What it writes outside of its mounts is not kept, and the image itself is not changed.
+ */
+export async function runContainer(args: readonly string[], context: DockerContext): Promise<number> {
+  try {
+    return await runOptions(parseDockerRun(args), context);
+  } catch (error) {
+    if (!isFailure(error)) throw error;
+    context.invocation.stderr(`${formatFailure(error)}\n`);
+    return ownFailure;
+  }
+}
+
+async function runOptions(options: DockerRunOptions, context: DockerContext): Promise<number> {
+  const image = await findImage(options, context);
+  const engine = await selectEngine(context.engine);
+  const folder = mkdtempSync(join(tmpdir(), 'cwl-docker-'));
+  try {
+    if (options.cidfile !== undefined) {
+      writeFileSync(options.cidfile, randomBytes(32).toString('hex'), { flag: 'wx' });
+    }
+    const temporary = join(folder, 'engine');
+    mkdirSync(temporary);
+    return await runSandbox(engine, planSandbox(options, image, folder), temporary, context.invocation.signal);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function planSandbox(options: DockerRunOptions, image: Image, folder: string): Sandbox {
+  const { config } = image;
+  const entrypoint =
+    options.entrypoint === undefined ? config.entrypoint : options.entrypoint === '' ? [] : [options.entrypoint];
+  // The image's command belongs to its own entry point.
+  const own = options.entrypoint === undefined ? config.command : [];
+  const argv = [...entrypoint, ...(options.command.length > 0 ? options.command : own)];
+  if (argv.length === 0)
+    throw usageFailure(`docker run: ${image.reference} has no command of its own, and none is given`);
+  for (const { host } of options.binds) mkdirIfMissing(host);
+  const isOwn = options.user?.uid === process.getuid?.() && options.user?.gid === process.getgid?.();
+  return {
+    rootfs: image.rootfs,
+    binds: [...planScratch(options, folder), ...options.binds],
+    cwd: options.workdir ?? config.workingDirectory ?? '/',
+    env: {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: '/tmp',
+      ...config.env,
+      ...options.env,
+    },
+    argv,
+    network: options.network,
+    ...(options.user && !isOwn ? { user: options.user } : {}),
+    ...(image.minimumKernel && isOlder(release(), image.minimumKernel) ? { kernelRelease: image.minimumKernel } : {}),
+  };
+}
+
+/** Places that programs expect to be able to write to, and those that were asked for. */
+function planScratch(options: DockerRunOptions, folder: string): Sandbox['binds'] {
+  return [...new Set(['/tmp', '/var/tmp', ...options.scratch])]
+    .filter(guest => !options.binds.some(bind => bind.guest === guest))
+    .map((guest, index) => {
+      const host = join(folder, `scratch-${index}`);
+      mkdirSync(host);
+      return { host, guest, writable: true };
+    });
+}
+
+/** As Docker does with the host's side of a volume. */
+function mkdirIfMissing(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+async function findImage(options: DockerRunOptions, context: DockerContext): Promise<Image> {
+  const { store, mirrors, invocation } = context;
+  const found = store.find(options.image);
+  if (found && /^(sha256:)?[0-9a-f]{6,64}$/.test(options.image)) return { ...found, reference: options.image };
+  const [{ pullImage }, { parsePlatform }] = await Promise.all([
+    import('#image/pull.ts'),
+    import('#image/platform.ts'),
+  ]);
+  const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
+  const printer = makeProgressPrinter(invocation.stderr);
+  try {
+    const { pull: policy } = options;
+    const { signal } = invocation;
+    return await pullImage(options.image, { store, mirrors, platform, policy, signal, onProgress: printer.show });
+  } finally {
+    printer.end();
+  }
+}

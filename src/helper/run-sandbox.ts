@@ -1,0 +1,24 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { Failure } from '#base/failure.ts';
+import type { Engine, Sandbox } from '#engine/sandbox.ts';
+
+/**
+ * Runs a sandbox on the caller's terminal; its exit status is that of the process inside. Throws a Failure
+ * `shell/spawn` where it can't be started.
+ */
+export function runSandbox(engine: Engine, sandbox: Sandbox, temporary: string, signal: AbortSignal): Promise<number> {
+  const { argv, env, cwd } = engine.planCommand(sandbox, temporary);
+  const [file = '', ...args] = argv;
+  // The terminal sends its signals to the process inside, too, and that decides.
+  process.on('SIGINT', () => {});
+  process.on('SIGQUIT', () => {});
+  const child = spawn(file, args, { env, cwd, stdio: 'inherit' });
+  signal.addEventListener('abort', () => child.kill(signal.reason?.message === 'SIGINT' ? 0 : 'SIGHUP'), {
+    once: true,
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', error => reject(new Failure('shell/spawn', `${file} could not be started`, { cause: error })));
+    child.on('exit', (code, name) => resolve(code ?? 128 + (name ? constants.signals[name] : 0)));
+  });
+}
