@@ -86,7 +86,7 @@ async function runProgram([file, ...args]: string[]): Promise<void> {
 
 function findCwltool(): string | undefined {
   try {
-    needPackages('cwltool');
+    needPackages('cwltool', 'python3-setuptools');
   } catch (error) {
     console.log(`left out: cwltool (${(error as Error).message})`);
     return undefined;

@@ -43,17 +43,17 @@ compile() { # OUTPUT SOURCE FLAG...
 	local object=$1 source=$2
 	shift 2
 	mkdir -p "$(dirname "$object")"
-	"${tool}gcc" -c -O2 -std=gnu11 -fno-pie -ffile-prefix-map="$work"=. -ffile-prefix-map="$native"=native \
-		-nostdinc -isystem "$work/root/usr/include/$musl" -isystem "$("${tool}gcc" -print-file-name=include)" \
+	"${tool}gcc-12" -c -O2 -std=gnu11 -fno-pie -ffile-prefix-map="$work"=. -ffile-prefix-map="$native"=native \
+		-nostdinc -isystem "$work/root/usr/include/$musl" -isystem "$("${tool}gcc-12" -print-file-name=include)" \
 		-isystem "$work/include" -D_GNU_SOURCE "$@" "$source" -o "$object"
 }
 
 link_static() { # OUTPUT OBJECT... [FLAG...]
 	local program=$1 lib=$work/root/usr/lib/$musl
 	shift
-	"${tool}gcc" -static -no-pie -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -o "$program" \
+	"${tool}gcc-12" -static -no-pie -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -o "$program" \
 		"$lib/crt1.o" "$lib/crti.o" "$@" -Wl,--start-group "$lib/libc.a" \
-		"$("${tool}gcc" -print-libgcc-file-name)" -Wl,--end-group "$lib/crtn.o"
+		"$("${tool}gcc-12" -print-libgcc-file-name)" -Wl,--end-group "$lib/crtn.o"
 	"${tool}strip" --strip-all --remove-section=.comment "$program"
 }
 
@@ -70,7 +70,7 @@ build_loader() { # NAME FLAG...
 		compile "$work/$name/$part.o" "$work/proot-5.4.0/src/loader/$part" -I"$work/proot-5.4.0/src" -fPIC \
 			-ffreestanding -D_FILE_OFFSET_BITS=64 -w "$@"
 	done
-	"${tool}gcc" "$@" -static -nostdlib -no-pie "-Wl,--build-id=none,-Ttext=$address,-z,noexecstack" \
+	"${tool}gcc-12" "$@" -static -nostdlib -no-pie "-Wl,--build-id=none,-Ttext=$address,-z,noexecstack" \
 		-o "$work/$name.elf" "$work/$name/loader.c.o" "$work/$name/assembly.S.o"
 	"${tool}strip" --strip-all --remove-section=.comment "$work/$name.elf"
 }
@@ -82,7 +82,7 @@ build_proot() {
 	printf '%s\n' '#define VERSION "5.4.0"' '#define HAVE_PROCESS_VM' '#define HAVE_SECCOMP_FILTER' >"$source/build.h"
 
 	local address
-	address=$(echo LOADER_ADDRESS | "${tool}gcc" -E -P -DNO_LIBC_HEADER -include "$source/arch.h" - | tail -n 1)
+	address=$(echo LOADER_ADDRESS | "${tool}gcc-12" -E -P -DNO_LIBC_HEADER -include "$source/arch.h" - | tail -n 1)
 	build_loader loader "$address"
 	printf '.section .rodata\n.global _binary_loader_elf_start, _binary_loader_elf_end\n' >"$work/loaders.S"
 	printf '_binary_loader_elf_start: .incbin "%s"\n_binary_loader_elf_end:\n' "$work/loader.elf" >>"$work/loaders.S"
@@ -93,7 +93,7 @@ build_proot() {
 			>>"$work/loaders.S"
 	fi
 	printf '.section .note.GNU-stack,"",%%progbits\n' >>"$work/loaders.S"
-	"${tool}gcc" -c "$work/loaders.S" -o "$work/loaders.o"
+	"${tool}gcc-12" -c "$work/loaders.S" -o "$work/loaders.o"
 
 	for part in cli/{cli,proot,note} execve/{enter,exit,shebang,elf,ldso,auxv,aoxp} path/{binding,glue,canon,path,proc,temp} \
 		syscall/{seccomp,syscall,chain,enter,exit,sysnum,socket,heap,rlimit} tracee/{tracee,mem,reg,event} \

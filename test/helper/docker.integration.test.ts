@@ -120,7 +120,7 @@ test('run: what it cannot do is refused with 125, and nothing is run', { skip: n
 });
 
 test('cwltool runs a tool in its image through the front', { skip: noRegistry }, async () => {
-  needPackages('cwltool');
+  needPackages('cwltool', 'python3-setuptools');
   const own = makeOwn();
   const files = {
     'tool.cwl': `cwlVersion: v1.2
