@@ -74,7 +74,7 @@ async function pull(args: string[], context: DockerContext): Promise<number> {
   const { options, names } = split(args, { flags: ['--quiet', '-q'], values: ['--platform'] });
   const [{ pullImage }, { parsePlatform }] = await Promise.all([
     import('#image/pull.ts'),
-    import('#image/platform.ts'),
+    import('#registry/platform.ts'),
   ]);
   const platform = options['--platform'] === undefined ? undefined : parsePlatform(options['--platform']);
   for (const name of needNames('pull', names)) {
@@ -184,7 +184,7 @@ async function findAll(names: readonly string[], { store }: DockerContext): Prom
 }
 
 async function spell(name: string): Promise<string> {
-  const { spellReference } = await import('#image/reference.ts');
+  const { spellReference } = await import('#registry/reference.ts');
   return spellReference(name);
 }
 

@@ -3,8 +3,8 @@ import { Failure } from '#base/failure.ts';
 import type { Log } from '#base/log.ts';
 import type { ConvertOptions } from '#image/convert.ts';
 import type { Image } from '#image/image.ts';
-import type { Platform } from '#image/platform.ts';
 import type { Freed, Store, StoredImage } from '#image/store.ts';
+import type { Platform } from '#registry/platform.ts';
 import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
 import { findHome } from './home.ts';
 import { type ImageArguments, parseImageArguments } from './image-options.ts';
@@ -141,8 +141,8 @@ async function report(freed: Freed, options: ImageArguments, invocation: Invocat
 async function findAll(store: Store, names: readonly string[]): Promise<StoredImage[]> {
   if (names.length === 0) throw usageFailure('image: which one?');
   const [{ spellReference }, { findHostPlatform, formatPlatform }] = await Promise.all([
-    import('#image/reference.ts'),
-    import('#image/platform.ts'),
+    import('#registry/reference.ts'),
+    import('#registry/platform.ts'),
   ]);
   const host = formatPlatform(findHostPlatform());
   return names.map(name => {
@@ -158,7 +158,7 @@ async function findAll(store: Store, names: readonly string[]): Promise<StoredIm
 
 async function readPlatform({ options }: Call): Promise<Platform | undefined> {
   if (options.platform === undefined) return undefined;
-  const { parsePlatform } = await import('#image/platform.ts');
+  const { parsePlatform } = await import('#registry/platform.ts');
   return parsePlatform(options.platform);
 }
 

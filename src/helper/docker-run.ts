@@ -108,7 +108,7 @@ async function findImage(options: DockerRunOptions, context: DockerContext): Pro
   if (found && /^(sha256:)?[0-9a-f]{6,64}$/.test(options.image)) return { ...found, reference: options.image };
   const [{ pullImage }, { parsePlatform }] = await Promise.all([
     import('#image/pull.ts'),
-    import('#image/platform.ts'),
+    import('#registry/platform.ts'),
   ]);
   const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
   const printer = makeProgressPrinter(invocation.stderr);

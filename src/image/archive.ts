@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
+import { parseDigest } from '#registry/digest.ts';
+import { fetchUrl } from '#registry/http.ts';
 import { ArchiveIndex } from './archive-index.ts';
 import { decompress, findCompression, type Slice } from './decompress.ts';
-import { parseDigest } from './digest.ts';
 import { toDiskFailure } from './disk-failure.ts';
-import { fetchUrl } from './http.ts';
 import { removeTree } from './remove-tree.ts';
 import type { Store } from './store.ts';
 

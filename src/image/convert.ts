@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log, Progress } from '#base/log.ts';
+import type { ImageConfig } from '#registry/manifest.ts';
 import { toDiskFailure } from './disk-failure.ts';
-import type { Image, ImageConfig } from './image.ts';
+import type { Image } from './image.ts';
 import { findMinimumKernel } from './minimum-kernel.ts';
 import { removeTree } from './remove-tree.ts';
 import type { Store } from './store.ts';

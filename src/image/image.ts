@@ -1,3 +1,5 @@
+import type { ImageConfig } from '#registry/manifest.ts';
+
 /** An image that is ready to run: its root file system is complete on disk and is never written to again. */
 export interface Image {
   /** As asked for: `docker.io/library/alpine:latest`. */
@@ -9,14 +11,4 @@ export interface Image {
   config: ImageConfig;
   /** The oldest kernel that its libc starts on, from the ELF note `.note.ABI-tag`: `3.2.0`. */
   minimumKernel?: string;
-}
-
-/** What an image says about how to run it (OCI image-spec v1.1, config.md). */
-export interface ImageConfig {
-  env: Record<string, string>;
-  entrypoint: string[];
-  command: string[];
-  workingDirectory?: string;
-  user?: string;
-  architecture: string;
 }

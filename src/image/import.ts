@@ -1,8 +1,8 @@
+import { findHostPlatform, formatPlatform } from '#registry/platform.ts';
+import { spellReference } from '#registry/reference.ts';
 import { fetchArchive, hashSlice, statArchive } from './archive.ts';
 import { type ConvertOptions, convertImage } from './convert.ts';
 import type { Image } from './image.ts';
-import { findHostPlatform, formatPlatform } from './platform.ts';
-import { spellReference } from './reference.ts';
 
 export interface ImportOptions extends ConvertOptions {
   /** Its name in the store; default the place it came from. */

@@ -1,11 +1,18 @@
 import { Failure } from '#base/failure.ts';
+import { digestOf } from '#registry/digest.ts';
+import {
+  configLimit,
+  type Descriptor,
+  invalid,
+  manifestLimit,
+  parseConfiguration,
+  parseManifest,
+} from '#registry/manifest.ts';
+import { choosePlatform, findHostPlatform, formatPlatform, type Platform } from '#registry/platform.ts';
+import { spellReference } from '#registry/reference.ts';
 import { type Archive, damaged, fetchArchive, hashSlice, openArchive, readSlice } from './archive.ts';
 import { type ConvertOptions, convertImage } from './convert.ts';
-import { digestOf } from './digest.ts';
 import type { Image } from './image.ts';
-import { configLimit, type Descriptor, invalid, manifestLimit, parseConfiguration, parseManifest } from './manifest.ts';
-import { choosePlatform, findHostPlatform, formatPlatform, type Platform } from './platform.ts';
-import { spellReference } from './reference.ts';
 import type { Layer } from './unpack.ts';
 
 export interface LoadOptions extends ConvertOptions {

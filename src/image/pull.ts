@@ -1,25 +1,20 @@
 import { Failure, isFailure } from '#base/failure.ts';
-
+import type { FindCredentials } from '#registry/credentials.ts';
+import {
+  type FoundManifest,
+  fetchConfiguration,
+  fetchPlatformManifest,
+  readConfiguration,
+} from '#registry/image-manifest.ts';
+import type { Descriptor } from '#registry/manifest.ts';
+import { findHostPlatform, formatPlatform, type Platform } from '#registry/platform.ts';
+import { formatReference, parseReference } from '#registry/reference.ts';
+import { Registry } from '#registry/registry.ts';
 import { type ConvertOptions, convertImage } from './convert.ts';
-import type { FindCredentials } from './credentials.ts';
 import type { Slice } from './decompress.ts';
-import { digestOf } from './digest.ts';
 import { checkSpace, toDiskFailure } from './disk-failure.ts';
 import { downloadBlob } from './download.ts';
-import { readBody } from './http.ts';
 import type { Image } from './image.ts';
-import {
-  type Configuration,
-  configLimit,
-  type Descriptor,
-  invalid,
-  type Manifest,
-  parseConfiguration,
-  parseManifest,
-} from './manifest.ts';
-import { choosePlatform, findHostPlatform, formatPlatform, type Platform } from './platform.ts';
-import { formatReference, parseReference } from './reference.ts';
-import { mismatch, Registry } from './registry.ts';
 import type { Store } from './store.ts';
 import type { Layer } from './unpack.ts';
 
@@ -68,28 +63,6 @@ export async function pullImage(reference: string, options: PullOptions): Promis
   }
 }
 
-interface FoundManifest {
-  manifest: Manifest;
-  digest: string;
-}
-
-async function fetchPlatformManifest(
-  registry: Registry,
-  wanted: string,
-  name: string,
-  platform: Platform,
-): Promise<FoundManifest> {
-  let at = wanted;
-  // An index may hold another one.
-  for (let depth = 0; depth < 3; depth++) {
-    const { bytes, digest, mediaType } = await registry.fetchManifest(at);
-    const parsed = parseManifest(bytes, name, mediaType);
-    if (parsed.kind === 'manifest') return { manifest: parsed, digest };
-    at = choosePlatform(parsed.manifests, platform, name).digest;
-  }
-  throw invalid(name, 'it is an index of indexes without end');
-}
-
 async function fetchImage(
   registry: Registry,
   { manifest, digest }: FoundManifest,
@@ -97,11 +70,8 @@ async function fetchImage(
   options: PullOptions & { signal: AbortSignal },
 ): Promise<Image> {
   const { store, platform = findHostPlatform(), onProgress, signal } = options;
-  const configuration = await fetchConfiguration(registry, manifest.config, name);
-  checkPlatform(configuration, platform, name);
-  if (configuration.diffIds.length !== manifest.layers.length) {
-    throw invalid(name, `${manifest.layers.length} layers and ${configuration.diffIds.length} digests of them`);
-  }
+  const bytes = await fetchConfiguration(registry, manifest.config, name);
+  const configuration = readConfiguration(bytes, manifest, platform, name);
   const missing = manifest.layers.filter(layer => !store.hasBlob(layer.digest));
   const sum = (layers: Descriptor[]) => layers.reduce((bytes, layer) => bytes + layer.size, 0);
   // What is unpacked is seldom smaller than what travels.
@@ -130,25 +100,6 @@ async function fetchImage(
   } finally {
     await downloads.end();
   }
-}
-
-async function fetchConfiguration(registry: Registry, config: Descriptor, name: string): Promise<Configuration> {
-  return registry.retry(`the configuration of ${name}`, async () => {
-    const response = await registry.openBlob(config, 0);
-    const bytes = await readBody(response, configLimit);
-    const found = digestOf(bytes);
-    if (found !== config.digest) throw mismatch(`the configuration of ${name}`, config.digest, found, registry.host);
-    return parseConfiguration(bytes, name);
-  });
-}
-
-/** An image without an index may be for another machine. */
-function checkPlatform({ os, image }: Configuration, wanted: Platform, name: string): void {
-  const isRight = os === wanted.os && [wanted.architecture, 'unknown'].includes(image.architecture);
-  if (isRight) return;
-  throw new Failure('image/no-platform', `${name} is for ${os}/${image.architecture}, not ${formatPlatform(wanted)}`, {
-    hint: 'Look for a tag that was built for this kind of machine.',
-  });
 }
 
 // Registries and proxies throttle those who open many connections.

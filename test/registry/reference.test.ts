@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatReference, parseReference } from '#image/reference.ts';
+import { formatReference, parseReference } from '#registry/reference.ts';
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 

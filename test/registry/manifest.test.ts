@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Descriptor, parseConfiguration, parseManifest } from '#image/manifest.ts';
-import { choosePlatform, parsePlatform } from '#image/platform.ts';
+import { type Descriptor, parseConfiguration, parseManifest } from '#registry/manifest.ts';
+import { choosePlatform, parsePlatform } from '#registry/platform.ts';
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 

@@ -1,7 +1,16 @@
 import { Failure } from '#base/failure.ts';
 import { parseDigest } from './digest.ts';
-import type { ImageConfig } from './image.ts';
 import type { Platform } from './platform.ts';
+
+/** What an image says about how to run it (OCI image-spec v1.1, config.md). */
+export interface ImageConfig {
+  env: Record<string, string>;
+  entrypoint: string[];
+  command: string[];
+  workingDirectory?: string;
+  user?: string;
+  architecture: string;
+}
 
 /** Points at a blob or a manifest (OCI image-spec v1.1, descriptor.md). */
 export interface Descriptor {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseChallenges } from '#image/authorization.ts';
-import { findProxy } from '#image/proxy.ts';
+import { parseChallenges } from '#registry/authorization.ts';
+import { findProxy } from '#registry/proxy.ts';
 
 test('challenges, alone and several in one header', () => {
   assert.deepEqual(
