@@ -112,5 +112,6 @@ build_proot() {
 unpack_libraries
 build_proot
 build_own launcher
+build_own spawner
 build_own userns
-(cd "$output" && sha256sum launcher proot proot-loader userns)
+(cd "$output" && sha256sum launcher proot proot-loader spawner userns)

@@ -72,7 +72,7 @@ static void reset_signals(void)
 }
 
 /* Replaces this process by the program, found along PATH where its name has no slash; says why where it can't. */
-__attribute__((noreturn)) static void run_program(char **arguments)
+__attribute__((noreturn, unused)) static void run_program(char **arguments)
 {
 	execvp(arguments[0], arguments);
 	int error = errno;

@@ -27,6 +27,7 @@ import { startRunInFolder } from './run-in-folder.ts';
 import { keepRun } from './run-keeper.ts';
 import { parseRunArguments, type RunArguments } from './run-options.ts';
 import { formatEvent } from './run-text.ts';
+import { findSpawner } from './tools.ts';
 
 /** Exit status for what the document requires and this program does not offer (the cwl-runner contract). */
 const unsupported = 33;
@@ -56,6 +57,7 @@ async function runCommandLine(options: RunArguments, invocation: Invocation, beg
   if (!begun) saveCommandLine(folder, invocation.args, { tool: options.tool, label, outdir: options.outdir });
   const cancel = new AbortController();
   const keeper = keepRun(folder, () => cancel.abort(new Error('cancelled')));
+  const keep = options.keep || begun !== undefined || options.outputs !== 'move';
   let outcome: RunOutcome;
   try {
     outcome = await runInFolder({
@@ -64,6 +66,7 @@ async function runCommandLine(options: RunArguments, invocation: Invocation, beg
       inputs,
       folder,
       outdir: options.outputs === 'leave' ? join(folder, 'out') : options.outdir,
+      isFolderKept: keep,
       label,
       signal: AbortSignal.any([invocation.signal, cancel.signal]),
       log: { debug() {}, info() {}, warn: text => invocation.stderr(`${text}\n`) },
@@ -76,7 +79,6 @@ async function runCommandLine(options: RunArguments, invocation: Invocation, beg
   } finally {
     keeper.close();
   }
-  const keep = options.keep || begun !== undefined || options.outputs !== 'move';
   return finish(outcome, folder, { ...options, keep }, invocation);
 }
 
@@ -100,6 +102,7 @@ export function describeMachine(
   RunOptions,
   | 'loadEngine'
   | 'hostEngine'
+  | 'spawner'
   | 'images'
   | 'loadEvaluator'
   | 'reader'
@@ -114,6 +117,7 @@ export function describeMachine(
   return {
     loadEngine: isHost ? undefined : () => selectEngine(options.engine),
     hostEngine: loadHostEngine(),
+    spawner: findSpawner(),
     images: openImageSource({
       store: options.imageStore ?? findHome().images,
       mirrors: options.mirrors,
@@ -255,7 +259,7 @@ async function finish(
     if (options.summary !== undefined) writeFileSync(options.summary, text);
     if (options.logDir !== undefined) keepLogs(folder, options.logDir);
     if (options.keep) invocation.stderr(`The folder of the run is ${folder}\n`);
-    else await removeRunFolder(folder);
+    else await removeRunFolder(folder, { alone: true });
     return 0;
   }
   invocation.stderr(`${outcome.message}\nThe folder of the run, with the logs of all its tasks, is ${folder}\n`);

@@ -2,6 +2,7 @@ import {
   newQuickJSWASMModuleFromVariant,
   newVariant,
   type QuickJSContext,
+  type QuickJSHandle,
   type QuickJSSyncVariant,
 } from 'quickjs-emscripten-core';
 import { Failure } from '#base/failure.ts';
@@ -12,62 +13,95 @@ import type { Value } from '#cwl/model.ts';
 interface Machine {
   context: QuickJSContext;
   memory: WebAssembly.Memory;
-  /** Memory after a library was loaded, by the library's text; the empty one is the bare engine. */
-  images: Map<string, Image>;
+  /** `run(expression, scope)` of {@link runner}. */
+  run: QuickJSHandle;
+  /** By the text of a library; the empty text is the bare engine. */
+  libraries: Map<string, Library>;
 }
+
+/** What evaluations with one library start from. */
+interface Library {
+  /** Memory after the library was loaded and the functions below were compiled. */
+  image: Image;
+  /** Expressions that were met more than once, compiled, by their script. */
+  functions: Map<string, QuickJSHandle>;
+  met: Set<string>;
+}
+
 /** All memory that is in use, but for the C stack, which holds nothing between two calls. */
 type Image = { at: number; bytes: Uint8Array }[];
+
+/** How many libraries, and expressions of each, are kept ready. */
+const limits = { libraries: 50, expressions: 500 };
 
 const page = 65_536;
 const initialPages = 256;
 
 /**
  * QuickJS, in WebAssembly, in this process: no file system, no network, no processes. Each evaluation starts from an
- * image of the memory in which only the library has run, so nothing of it is left for the next, and a library is
- * compiled once. `seconds` and `megabytes` limit one evaluation.
+ * image of the memory in which only the library has run, so nothing of it is left for the next; a library, and an
+ * expression that comes again, are compiled once. `seconds` and `megabytes` limit one evaluation.
  */
-export async function createEvaluator(limits: { seconds?: number; megabytes?: number } = {}): Promise<Evaluator> {
-  const { seconds = 30, megabytes = 256 } = limits;
+export async function createEvaluator(options: { seconds?: number; megabytes?: number } = {}): Promise<Evaluator> {
+  const { seconds = 30, megabytes = 256 } = options;
   const loaded: unknown = (await import('@jitl/quickjs-singlefile-cjs-release-sync')).default;
   // A CommonJS default export arrives wrapped or bare, depending on who loads it.
-  const bare = (isWrapped(loaded) ? loaded.default : loaded) as QuickJSSyncVariant;
+  const variant = (isWrapped(loaded) ? loaded.default : loaded) as QuickJSSyncVariant;
   let deadline = 0;
   const build = async (): Promise<Machine> => {
     const memory = new WebAssembly.Memory({ initial: initialPages, maximum: (megabytes * 1_048_576) / page });
-    const module = await newQuickJSWASMModuleFromVariant(newVariant(bare, { wasmMemory: memory }));
+    const module = await newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmMemory: memory }));
     const runtime = module.newRuntime();
     runtime.setMaxStackSize(200 * 1024);
     runtime.setInterruptHandler(() => Date.now() > deadline);
     const context = runtime.newContext();
-    return { context, memory, images: new Map([['', takeImage(memory)]]) };
+    deadline = Number.POSITIVE_INFINITY;
+    const run = context.unwrapResult(context.evalCode(runner, 'runner.js'));
+    const bare: Library = { image: takeImage(memory), functions: new Map(), met: new Set() };
+    return { context, memory, run, libraries: new Map([['', bare]]) };
   };
   let machine = await build();
   let isReplacing = false;
 
-  const run = (code: string): string => {
-    deadline = Date.now() + seconds * 1000;
-    const result = machine.context.evalCode(code, 'expression.js');
+  const evaluateScript = (script: string): QuickJSHandle => {
+    const result = machine.context.evalCode(script, 'expression.js');
     if (result.error) throw toFailure(machine.context.dump(result.error), seconds, megabytes);
-    return machine.context.getString(result.value);
+    return result.value;
   };
-  const startFrom = (lib: readonly string[]): void => {
+  /** Puts the memory into the state in which the library has just been loaded. */
+  const openLibrary = (lib: readonly string[]): Library => {
     const key = lib.join('\n');
-    const image = machine.images.get(key);
-    if (image) {
-      putImage(machine.memory, image);
-      return;
-    }
-    putImage(machine.memory, machine.images.get('') as Image);
-    run(`"use strict";\n${key}\n;""`);
-    if (machine.images.size > 50) machine.images = new Map([['', machine.images.get('') as Image]]);
-    machine.images.set(key, takeImage(machine.memory));
+    const known = machine.libraries.get(key);
+    const bare = machine.libraries.get('') as Library;
+    putImage(machine.memory, (known ?? bare).image);
+    if (known) return known;
+    evaluateScript(`"use strict";\n${key}\n;""`);
+    if (machine.libraries.size > limits.libraries) machine.libraries = new Map([['', bare]]);
+    const library = { image: takeImage(machine.memory), functions: new Map(), met: new Set<string>() };
+    machine.libraries.set(key, library);
+    return library;
+  };
+  const compile = (script: string, library: Library): QuickJSHandle => {
+    const known = library.functions.get(script);
+    if (known) return known;
+    const compiled = evaluateScript(script);
+    if (library.met.has(script) && library.functions.size < limits.expressions) {
+      library.functions.set(script, compiled);
+      library.image = takeImage(machine.memory);
+    } else if (library.met.size < limits.expressions) library.met.add(script);
+    return compiled;
   };
 
   return {
     evaluate(code, { isBody, scope, lib }): Value {
       try {
-        startFrom(lib);
-        return JSON.parse(run(toScript(code, isBody, scope)) || 'null') as Value;
+        deadline = Date.now() + seconds * 1000;
+        const { context, run } = machine;
+        const expression = compile(toScript(code, isBody), openLibrary(lib));
+        const text = context.newString(JSON.stringify(scope));
+        const result = context.callFunction(run, context.undefined, expression, text);
+        if (result.error) throw toFailure(context.dump(result.error), seconds, megabytes);
+        return JSON.parse(context.getString(result.value)) as Value;
       } catch (error) {
         if (error instanceof Failure) throw error;
         // The engine itself gave up, out of stack or memory: its state can't be trusted any more.
@@ -90,23 +124,31 @@ export async function createEvaluator(limits: { seconds?: number; megabytes?: nu
   }
 }
 
-function toScript(code: string, isBody: boolean, scope: Record<string, Value>): string {
-  const globals = Object.keys(scope).map(name => `globalThis.${name} = $scope.${name};`);
-  const body = isBody ? code : `return (${code}\n);`;
-  // The checks run with functions that the expression can't have replaced: a fresh memory starts each time.
-  return `"use strict";
-{ const $scope = JSON.parse(${JSON.stringify(JSON.stringify(scope))}); ${globals.join(' ')} }
-(function () {
-  const stringify = JSON.stringify, isFinite = Number.isFinite;
-  const value = (function () { ${body}
-  })();
-  if (value === undefined) throw new TypeError("the expression gives undefined, not a value");
-  if (typeof value === "function" || typeof value === "symbol") throw new TypeError("the expression gives a " + typeof value + ", not a value");
-  return stringify(value, function (key, part) {
+/**
+ * Runs before anything else in an engine, so that the functions that it keeps are those of the engine itself. What is
+ * no JSON number would become null in the text: only then is it looked for.
+ */
+const runner = `"use strict";
+(function (parse, stringify, isFinite, global) {
+  function refuse(key, part) {
     if (typeof part === "number" && !isFinite(part)) throw new TypeError("the expression gives " + part + (key ? " in " + key : "") + ", which is not a JSON number");
     return part;
-  });
-})()`;
+  }
+  return function (expression, text) {
+    const scope = parse(text);
+    global.inputs = scope.inputs;
+    global.self = scope.self;
+    global.runtime = scope.runtime;
+    const value = expression();
+    if (value === undefined) throw new TypeError("the expression gives undefined, not a value");
+    if (typeof value === "function" || typeof value === "symbol") throw new TypeError("the expression gives a " + typeof value + ", not a value");
+    const result = stringify(value);
+    return result === undefined ? "null" : /null/.test(result) ? stringify(value, refuse) : result;
+  };
+})(JSON.parse, JSON.stringify, Number.isFinite, globalThis)`;
+
+function toScript(code: string, isBody: boolean): string {
+  return `"use strict";\n(function () { ${isBody ? code : `return (${code}\n);`}\n})`;
 }
 
 /** The C stack is the one long stretch of zeros in a fresh engine. */

@@ -1,10 +1,15 @@
+import { rmSync } from 'node:fs';
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Removes a folder with all that is in it, also where tools have left directories without write permission. */
-export async function removeTree(folder: string): Promise<void> {
+/**
+ * Removes a folder with all that is in it, also where tools have left directories without write permission. `alone`:
+ * nothing else waits for this process, which then takes the way that is quickest for many small files.
+ */
+export async function removeTree(folder: string, { alone = false } = {}): Promise<void> {
   try {
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    if (alone) rmSync(folder, { recursive: true, force: true });
+    else await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code !== 'EACCES' && code !== 'EPERM' && code !== 'ENOTEMPTY') throw error;

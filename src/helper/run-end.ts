@@ -45,9 +45,9 @@ export async function removeRun(home: Home, run: RunFolder): Promise<void> {
 }
 
 /** Also where the folder is a link to one on the file system of the outputs. */
-export async function removeRunFolder(folder: string): Promise<void> {
+export async function removeRunFolder(folder: string, options: { alone?: boolean } = {}): Promise<void> {
   const real = await realpath(folder).catch(() => folder);
-  await removeTree(real);
+  await removeTree(real, options);
   if (real !== folder) await rm(folder, { force: true, recursive: true });
 }
 

@@ -57,6 +57,7 @@ export async function startRunInFolder(folder: string, invocation: Invocation): 
       inputs: document.values,
       folder,
       outdir: request.outdir ?? files.out,
+      isFolderKept: true,
       label: request.label,
       signal: AbortSignal.any([invocation.signal, cancel.signal]),
       log: { debug() {}, info() {}, warn: text => invocation.stderr(`${text}\n`) },

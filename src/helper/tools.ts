@@ -8,20 +8,29 @@ import type { Tools } from '#engine/sandbox.ts';
  * checkout's `dist`.
  */
 export function findTools(bundle = process.argv[1] ?? ''): Tools {
-  const folder = dirname(bundle);
-  for (const bin of [join(folder, 'bin'), join(folder, 'kit', `linux-${process.arch}`, 'bin')]) {
-    if (!isExecutable(join(bin, 'proot'))) continue;
-    const optional = (name: string) => (isExecutable(join(bin, name)) ? join(bin, name) : undefined);
+  const proot = findProgram('proot', bundle);
+  if (proot !== undefined) {
     return {
-      proot: join(bin, 'proot'),
-      prootLoader: optional('proot-loader'),
-      launcher: join(bin, 'launcher'),
-      userns: optional('userns'),
+      proot,
+      prootLoader: findProgram('proot-loader', bundle),
+      launcher: join(dirname(proot), 'launcher'),
+      userns: findProgram('userns', bundle),
     };
   }
   throw new Failure('helper/no-kit', `no proot for linux-${process.arch} beside ${bundle}`, {
     hint: 'Install the kit again (CWL: Reinstall the helper), or run `npm run build` in a checkout.',
   });
+}
+
+/** The kit's program that starts tasks; undefined where there is none for this machine. */
+export function findSpawner(): string | undefined {
+  return findProgram('spawner', process.argv[1] ?? '');
+}
+
+function findProgram(name: string, bundle: string): string | undefined {
+  const folder = dirname(bundle);
+  const places = [join(folder, 'bin', name), join(folder, 'kit', `linux-${process.arch}`, 'bin', name)];
+  return places.find(isExecutable);
 }
 
 function isExecutable(path: string): boolean {

@@ -26,6 +26,8 @@ export interface RunOptions {
   folder: string;
   /** Where the outputs go, absolute; made when there is something to put there. */
   outdir: string;
+  /** False: nobody will look into `folder` after a success. */
+  isFolderKept: boolean;
   label: string;
   /**
    * Called once, for the first tool that has an image: what such tools run in. Undefined: no containers; a
@@ -35,6 +37,8 @@ export interface RunOptions {
   /** Runs tools that name no image. */
   hostEngine: Engine;
   images: ImageSource;
+  /** The kit's program that starts tasks; undefined: this process starts them itself, which takes longer. */
+  spawner?: string;
   /** Image reference for tools that name none. */
   defaultContainer?: string;
   /** Called once, when the first process that uses JavaScript is met. */

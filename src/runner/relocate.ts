@@ -20,13 +20,19 @@ import { copyTree } from './files.ts';
 import { type Action, planRelocation, type RelocationPlan } from './relocate-plan.ts';
 import { toHostPath } from './staging.ts';
 
+export interface RelocationRules {
+  checksums: boolean;
+  /** A link stays where a moved output was: other steps may have read it there, and a shell in one of them must find it. */
+  leavesLinks: boolean;
+}
+
 /**
  * Puts the outputs of a run into its output folder, each by one rename, and completes them with size and checksum. What
  * is to be done is written down first: killed in between, the next process of the run goes on with it.
  */
 export async function relocateOutputs(
   outputs: Record<string, Value>,
-  options: { run: string; outdir: string; how: 'move' | 'copy'; checksums: boolean },
+  options: { run: string; outdir: string; how: 'move' | 'copy' } & RelocationRules,
 ): Promise<Record<string, Value>> {
   const plan = planRelocation(outputs, options);
   const note = toNotePath(options.run);
@@ -48,12 +54,10 @@ export function findRelocation(runFolder: string): RelocationPlan | undefined {
 }
 
 /** The note stays: it says what to do until the journal says that the run has ended. */
-export async function finishRelocation(
-  plan: RelocationPlan,
-  options: { checksums: boolean },
-): Promise<Record<string, Value>> {
+export async function finishRelocation(plan: RelocationPlan, options: RelocationRules): Promise<Record<string, Value>> {
   try {
-    for (const action of plan.actions) await perform(action);
+    const folders = new Set<string>();
+    for (const action of plan.actions) await perform(action, options, folders);
   } catch (error) {
     throw new Failure('runner/outputs', `the outputs could not be put into their folder`, {
       hint: 'They are still in the folder of the run; free some space there and resume it.',
@@ -65,9 +69,12 @@ export async function finishRelocation(
   return outputs;
 }
 
-async function perform(action: Action): Promise<void> {
+/** `folders`: those that were made already, since asking for each output takes as long as moving it. */
+async function perform(action: Action, options: RelocationRules, folders: Set<string>): Promise<void> {
   const { target } = action;
-  mkdirSync(action.kind === 'folder' ? target : dirname(target), { recursive: true });
+  const folder = action.kind === 'folder' ? target : dirname(target);
+  if (!folders.has(folder)) mkdirSync(folder, { recursive: true });
+  folders.add(folder);
   if (action.kind === 'folder') return;
   const partial = join(dirname(target), `.${basename(target).slice(0, 100)}.${process.pid}.partial`);
   if (action.kind === 'write') {
@@ -79,7 +86,8 @@ async function perform(action: Action): Promise<void> {
   if (isGone(action.source, target) && existsSync(target)) return;
   if (action.kind === 'move') {
     await move(action.source, target, partial);
-    return leaveLink(target, action.source);
+    if (options.leavesLinks) leaveLink(target, action.source);
+    return;
   }
   rmSync(partial, { recursive: true, force: true });
   await copyTree(action.source, partial);
@@ -98,7 +106,6 @@ async function move(source: string, target: string, partial: string): Promise<vo
   rmSync(source, { recursive: true, force: true });
 }
 
-/** Other steps may have read the output where it was made: a shell in one of them must find it there. */
 function leaveLink(target: string, source: string): void {
   try {
     symlinkSync(target, source);
@@ -125,7 +132,7 @@ async function publish(source: string, target: string): Promise<void> {
 }
 
 /** Sets size and checksum of Files, and the listing of Directories, as they are on the disk. */
-async function complete(value: PathValue, options: { checksums: boolean }): Promise<void> {
+async function complete(value: PathValue, options: Pick<RelocationRules, 'checksums'>): Promise<void> {
   const path = toHostPath(value) as string;
   if (value.class === 'Directory') {
     value.listing = listFolder(path);

@@ -9,11 +9,13 @@ import type { RunEvent } from './events.ts';
 import type { Gate } from './gate.ts';
 import type { TaskEvent } from './journal.ts';
 import type { DockerRequirement, RunOptions } from './options.ts';
+import type { Starter } from './spawn.ts';
 
 /** What all tasks of a run share. */
 export interface RunState {
   options: RunOptions;
   gate: Gate;
+  starter: Starter;
   evaluator: Evaluator | undefined;
   /** Ended tasks of an earlier process of this run, by their id. */
   finished: ReadonlyMap<string, TaskEvent>;

@@ -17,6 +17,8 @@ import type { DockerRequirement, RunOptions, RunOutcome } from './options.ts';
 import { runProcess } from './process.ts';
 import { findRelocation, finishRelocation, relocateOutputs } from './relocate.ts';
 import { explain, now, type RunState, StepFailed } from './run-state.ts';
+import { ownStarter } from './spawn.ts';
+import { Spawner } from './spawner.ts';
 import { TaskFailure } from './task.ts';
 
 /**
@@ -66,13 +68,13 @@ async function execute(
   events: RunEvent[],
 ): Promise<RunOutcome> {
   const run = createState(options, record, events);
-  const { folder, outdir, checksums = true, outputs: how = 'move' } = options;
-  const relocation = { run: folder, outdir, how, checksums };
+  const { folder, outdir, checksums = true, outputs: how = 'move', isFolderKept: leavesLinks } = options;
+  const relocation = { run: folder, outdir, how, checksums, leavesLinks };
   const last = events.findLast(event => event.type === 'run-ended');
   try {
     if (last?.state === 'success' && last.outputs) return { state: 'success', outputs: last.outputs };
     const begun = findRelocation(options.folder);
-    if (begun) return { state: 'success', outputs: await finishRelocation(begun, { checksums }) };
+    if (begun) return { state: 'success', outputs: await finishRelocation(begun, relocation) };
     if (usesJavaScript(options.process)) run.evaluator = await options.loadEvaluator();
     const inputs = await downloadInputs(options.inputs, options);
     const name = options.process.class === 'Workflow' ? '' : 'main';
@@ -93,6 +95,8 @@ async function execute(
       throw error;
     }
     return { state: 'failure', message: formatFailure(error), unsupported: error.code === 'runner/unsupported' };
+  } finally {
+    await run.starter.close();
   }
 }
 
@@ -107,6 +111,7 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
   return {
     options,
     gate: new Gate(options.capacity, signal),
+    starter: options.spawner === undefined ? ownStarter : new Spawner(options.spawner),
     evaluator: undefined,
     finished: findFinished(events),
     signal,

@@ -14,6 +14,19 @@ export interface Streams {
   stderr: string;
 }
 
+/** A process that runs, the leader of a group of its own. */
+export interface Task {
+  pid: number;
+  exit: Promise<Exit>;
+}
+
+/** Starts processes; rejects with the system's error where one can't be started. */
+export interface Starter {
+  start(command: Command, streams: Streams): Promise<Task>;
+  /** Ends what still runs. */
+  close(): Promise<void>;
+}
+
 /**
  * Runs a command without a shell in between, in a process group of its own, and waits for it. All of the group is ended
  * when the process has ended, when `signal` is aborted, or after `timeLimit` seconds (`isLate`).
@@ -21,39 +34,16 @@ export interface Streams {
  */
 export async function runCommand(
   command: Command,
-  options: { streams: Streams; signal: AbortSignal; timeLimit: number | undefined },
+  options: { streams: Streams; starter: Starter; signal: AbortSignal; timeLimit: number | undefined },
 ): Promise<Exit & { isLate: boolean }> {
-  const { streams, signal, timeLimit } = options;
-  const [file = '', ...args] = command.argv;
-  const open: number[] = [];
-  const openFile = (path: string, flags: string) => {
-    const descriptor = openSync(path, flags);
-    open.push(descriptor);
-    return descriptor;
-  };
-  let child: ChildProcess;
-  try {
-    const input = streams.stdin === undefined ? 'ignore' : openFile(streams.stdin, 'r');
-    const output = openFile(streams.stdout, 'a');
-    const error = streams.stderr === streams.stdout ? output : openFile(streams.stderr, 'a');
-    child = spawn(file, args, {
-      cwd: command.cwd,
-      env: command.env ?? process.env,
-      detached: true,
-      stdio: [command.stdin === undefined ? input : 'pipe', output, error],
-    });
-  } catch (error) {
-    throw toFailure(file, error);
-  } finally {
-    for (const descriptor of open) closeSync(descriptor);
-  }
-  if (command.stdin !== undefined) child.stdin?.on('error', () => {}).end(command.stdin);
-
+  const { streams, starter, signal, timeLimit } = options;
+  const [file = ''] = command.argv;
+  const { pid, exit } = await starter.start(command, streams).catch(error => Promise.reject(toFailure(file, error)));
   let isLate = false;
   let timer: NodeJS.Timeout | undefined;
   const end = () => {
-    kill(child, 'SIGTERM');
-    timer = setTimeout(() => kill(child, 'SIGKILL'), patience).unref();
+    kill(pid, 'SIGTERM');
+    timer = setTimeout(() => kill(pid, 'SIGKILL'), patience).unref();
   };
   const limit = timeLimit
     ? setTimeout(() => {
@@ -63,31 +53,65 @@ export async function runCommand(
     : undefined;
   signal.addEventListener('abort', end, { once: true });
   try {
-    const exit = await new Promise<Exit>((resolve, reject) => {
-      child.on('error', error => reject(toFailure(file, error)));
-      child.on('exit', (code, name) => resolve({ code, signal: name }));
-      if (signal.aborted) end();
-    });
-    return { ...exit, isLate };
+    if (signal.aborted) end();
+    return { ...(await exit), isLate };
   } finally {
     clearTimeout(timer);
     clearTimeout(limit);
     signal.removeEventListener('abort', end);
-    // The tool has ended when its first process has (CWL v1.2, CommandLineTool §Execution).
-    kill(child, 'SIGKILL');
   }
 }
 
-function kill(child: ChildProcess, name: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
+/** Starts processes as children of this one, for hosts whose kit has no spawner. */
+export const ownStarter: Starter = {
+  async start(command, streams) {
+    const [file = '', ...args] = command.argv;
+    const open: number[] = [];
+    const openFile = (path: string, flags: string) => {
+      const descriptor = openSync(path, flags);
+      open.push(descriptor);
+      return descriptor;
+    };
+    let child: ChildProcess;
+    try {
+      const input = streams.stdin === undefined ? 'ignore' : openFile(streams.stdin, 'r');
+      const output = openFile(streams.stdout, 'a');
+      const error = streams.stderr === streams.stdout ? output : openFile(streams.stderr, 'a');
+      const stdio = [input, output, error] as const;
+      child = spawn(file, args, {
+        cwd: command.cwd,
+        env: command.env ?? process.env,
+        detached: true,
+        stdio: [...stdio],
+      });
+    } finally {
+      for (const descriptor of open) closeSync(descriptor);
+    }
+    const exit = new Promise<Exit>((resolve, reject) => {
+      child.on('error', reject);
+      child.on('exit', (code, name) => {
+        // The tool has ended when its first process has (CWL v1.2, CommandLineTool §Execution).
+        kill(child.pid, 'SIGKILL');
+        resolve({ code, signal: name });
+      });
+    });
+    // A process without a number could not be started: then `exit` says why.
+    return child.pid === undefined ? (exit as never) : { pid: child.pid, exit };
+  },
+  async close() {},
+};
+
+function kill(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) return;
   try {
-    process.kill(-child.pid, name);
+    process.kill(-pid, name);
   } catch {
     // Nothing of the group is left.
   }
 }
 
 function toFailure(file: string, error: unknown): Failure {
+  if (error instanceof Failure) return error;
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOENT') {
     return new Failure('runner/spawn', `there is no program ${file}`, {

@@ -131,7 +131,12 @@ class Task {
     const guarded = this.#container && engine.enforcesReadOnly ? [] : this.#staging.listReadOnly();
     const before = takeFingerprint(guarded);
     const command = engine.planCommand(sandbox, this.#folder.engine);
-    const exit = await runCommand(command, { streams, signal: this.#run.signal, timeLimit: this.#timeLimit(context) });
+    const exit = await runCommand(command, {
+      streams,
+      starter: this.#run.starter,
+      signal: this.#run.signal,
+      timeLimit: this.#timeLimit(context),
+    });
     const reason = this.#judge(exit, findChanges(before));
     if (reason !== undefined) throw this.#failure(reason, exit, sandbox.argv, streams.stderr);
     try {
@@ -216,7 +221,7 @@ class Task {
         );
       }
       const target = join(this.paths.work.host, posix.relative(this.paths.work.guest, path));
-      mkdirSync(dirname(target), { recursive: true });
+      if (dirname(target) !== this.paths.work.host) mkdirSync(dirname(target), { recursive: true });
       writeFileSync(target, '');
       // The same file under the name that the log view knows; it stays when the output is moved away.
       linkSync(target, log);

@@ -35,6 +35,16 @@ test('nothing of an expression is left for the next one', () => {
   assert.equal(run('typeof leak + typeof [].push'), 'undefinedfunction');
 });
 
+test('an expression that comes again is compiled once, and still starts from nothing each time', () => {
+  const lib = ['var calls = 0; function count() { calls += 1; return calls; }'];
+  const leave = 'globalThis.left = (globalThis.left || 0) + 1; JSON.parse = null; return [left, count(), inputs.n]';
+  for (let turn = 0; turn < 4; turn++) {
+    assert.deepEqual(run(leave, { isBody: true, lib }), [1, 1, 2]);
+    assert.equal(run('count() + 10', { lib }), 11);
+    assert.throws(() => run('null.x', { lib }), /TypeError/);
+  }
+});
+
 test('it runs in strict mode, and has no file system, network or processes', () => {
   assert.throws(() => run('undeclared = 1'), /not defined/);
   assert.equal(
