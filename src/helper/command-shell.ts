@@ -1,24 +1,18 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { formatCommand } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
 import type { Sandbox } from '#engine/sandbox.ts';
 import type { TaskSummary } from '#protocol/runs.ts';
+import { findTaskSandbox, type TaskSandbox } from '#runner/task-sandboxes.ts';
 import { type HelperCommand, usageFailure } from './command-line.ts';
 import { selectEngine } from './engines.ts';
 import { findHome } from './home.ts';
 import { RunCatalog } from './run-catalog.ts';
+import { isTaskEnded } from './run-fold.ts';
 import { describeRunFolder } from './run-folder.ts';
 import { RunReader } from './run-reader.ts';
 import { runSandbox } from './run-sandbox.ts';
-
-/** What the runner left in `task.json` before it started the task. */
-interface Description {
-  sandbox: Sandbox;
-  engine: string;
-  commandLine: string;
-  image?: string;
-}
 
 /** Where the shell finds the function `step`, inside. */
 const startFile = '/.cwl-step';
@@ -37,11 +31,16 @@ export const shell: HelperCommand = async invocation => {
   if (end >= 0 && command.length === 0) throw usageFailure('there is no command after --');
 
   const task = await findTask(run, step);
-  const { sandbox, engine: name, commandLine, image } = readDescription(task);
-  // Where PRoot had to pretend a newer kernel, "auto" does it again.
-  const engine = await selectEngine(sandbox.kernelRelease === undefined ? name : 'auto');
+  const description = findTaskSandbox(dirname(dirname(task.folder)), task.id);
+  if (!description) throw notBegun(task.id);
+  const { engine: name, commandLine, image } = description;
   const temporary = mkdtempSync(join(task.folder, 'shell-'));
   try {
+    const sandbox = isTaskEnded(task.state)
+      ? withOwnTemporary(description, task.folder, temporary)
+      : description.sandbox;
+    // Where PRoot had to pretend a newer kernel, "auto" does it again.
+    const engine = await selectEngine(sandbox.kernelRelease === undefined ? name : 'auto');
     if (command.length > 0)
       return await runSandbox(engine, { ...sandbox, argv: command }, temporary, invocation.signal);
     invocation.stderr(
@@ -52,6 +51,15 @@ export const shell: HelperCommand = async invocation => {
     rmSync(temporary, { recursive: true, force: true });
   }
 };
+
+/** The temporary files of a task that failed are still there; those of others are gone, and another task may use their place. */
+function withOwnTemporary({ sandbox, tmpdir }: TaskSandbox, folder: string, temporary: string): Sandbox {
+  const kept = join(folder, 'tmp');
+  const own = existsSync(kept) ? kept : join(temporary, 'tmp');
+  mkdirSync(own, { recursive: true });
+  const inJson = (path: string) => JSON.stringify(path).slice(1, -1);
+  return JSON.parse(JSON.stringify(sandbox).replaceAll(inJson(tmpdir), inJson(own))) as Sandbox;
+}
 
 /** bash where the image has it, otherwise sh; both read a start file, which is the one thing added to the sandbox. */
 function planShell(sandbox: Sandbox, temporary: string): Sandbox {
@@ -80,15 +88,6 @@ async function findTask(run: string, step: string): Promise<TaskSummary & { fold
   }
   if (task.folder === undefined) throw notBegun(task.id);
   return { ...task, folder: task.folder };
-}
-
-function readDescription(task: TaskSummary & { folder: string }): Description {
-  try {
-    return JSON.parse(readFileSync(join(task.folder, 'task.json'), 'utf8')) as Description;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw notBegun(task.id);
-    throw new Failure('run/broken-task', `${join(task.folder, 'task.json')} cannot be read`, { cause: error });
-  }
 }
 
 function notBegun(task: string): Failure {

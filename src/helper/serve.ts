@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute } from 'node:path';
 import {
   type MessageConnection,
   type NotificationType,
@@ -12,6 +11,7 @@ import { Failure, formatFailure, isFailure } from '#base/failure.ts';
 import type { Problem } from '#base/problem.ts';
 import { version } from '#base/version.ts';
 import * as protocol from '#protocol/messages.ts';
+import { findTaskSandbox } from '#runner/task-sandboxes.ts';
 import { explainSystemError } from './explain.ts';
 import { FileServer } from './files.ts';
 import type { Home } from './home.ts';
@@ -155,14 +155,13 @@ async function planShell(
   const reader = await catalog.find(run);
   const found = reader.findTask(task);
   if (!found) throw new Failure('run/no-task', `run ${run} has no task ${task}`);
-  const text = found.folder && (await readFile(join(found.folder, 'task.json'), 'utf8').catch(() => undefined));
-  if (!text) {
+  const description = findTaskSandbox(reader.run.folder, task);
+  if (!description) {
     throw new Failure('run/no-sandbox', `${task} has not begun: there is no sandbox to open a shell in`, {
       hint: 'Wait until the step is running, or look why it could not start.',
     });
   }
-  const { commandLine } = JSON.parse(text) as { commandLine?: unknown };
-  return { arguments: ['shell', run, task], commandLine: typeof commandLine === 'string' ? commandLine : '' };
+  return { arguments: ['shell', run, task], commandLine: description.commandLine };
 }
 
 /** The code that all failures have on the wire; what kind they are stands in their data (JSON-RPC 2.0 §5.1). */

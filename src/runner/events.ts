@@ -33,7 +33,7 @@ export type RunEvent =
       task: string;
       step: string;
       state: TaskState;
-      /** Folder of the task, absolute: its working directory, logs and `task.json`. */
+      /** Folder of the task, absolute: its working directory and its logs. */
       folder?: string;
       exitCode?: number;
       commandLine?: string;

@@ -9,12 +9,16 @@ import type { RunEvent } from './events.ts';
 import type { Gate } from './gate.ts';
 import type { TaskEvent } from './journal.ts';
 import type { DockerRequirement, RunOptions } from './options.ts';
+import type { Slots } from './slots.ts';
 import type { Starter } from './spawn.ts';
+import type { TaskSandboxes } from './task-sandboxes.ts';
 
 /** What all tasks of a run share. */
 export interface RunState {
   options: RunOptions;
   gate: Gate;
+  slots: Slots;
+  sandboxes: TaskSandboxes;
   starter: Starter;
   evaluator: Evaluator | undefined;
   /** Ended tasks of an earlier process of this run, by their id. */

@@ -17,9 +17,11 @@ import type { DockerRequirement, RunOptions, RunOutcome } from './options.ts';
 import { runProcess } from './process.ts';
 import { findRelocation, finishRelocation, relocateOutputs } from './relocate.ts';
 import { explain, now, type RunState, StepFailed } from './run-state.ts';
+import { Slots } from './slots.ts';
 import { ownStarter } from './spawn.ts';
 import { Spawner } from './spawner.ts';
 import { TaskFailure } from './task.ts';
+import { TaskSandboxes } from './task-sandboxes.ts';
 
 /**
  * Runs a process to its end and puts its outputs into the output folder. What an earlier process of the same run has
@@ -97,6 +99,7 @@ async function execute(
     return { state: 'failure', message: formatFailure(error), unsupported: error.code === 'runner/unsupported' };
   } finally {
     await run.starter.close();
+    run.sandboxes.close();
   }
 }
 
@@ -111,6 +114,8 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
   return {
     options,
     gate: new Gate(options.capacity, signal),
+    slots: new Slots(options.folder),
+    sandboxes: new TaskSandboxes(options.folder),
     starter: options.spawner === undefined ? ownStarter : new Spawner(options.spawner),
     evaluator: undefined,
     finished: findFinished(events),

@@ -37,6 +37,8 @@ export class Staging {
   readonly binds: Bind[] = [];
   /** What lies where for the task, besides its own directories. */
   readonly mounts: Mount[] = [];
+  /** Where inputs lie on the bare host, a folder for each. */
+  readonly inputFolders: string[] = [];
   readonly #writable: string[] = [];
   /** Where the working directory holds a file or directory, by its location; the first place where it is there twice. */
   readonly #inWork = new Map<string, string>();
@@ -59,7 +61,9 @@ export class Staging {
       this.binds.push({ host: folder, guest: '/in', writable: false });
     }
     for (const [number, value] of values.entries()) {
-      const host = join(folder, String(number));
+      // On the bare host no folder is around them: each folder costs as much as a file.
+      const host = this.paths.isSandboxed ? join(folder, String(number)) : `${folder}${number}`;
+      if (!this.paths.isSandboxed) this.inputFolders.push(host);
       this.#stage(value, { guest: this.paths.isSandboxed ? `/in/${number}` : host, host, isShown });
     }
   }
@@ -128,8 +132,7 @@ export class Staging {
       if (place.isShown) makePlaceholder(place.host, source);
       this.binds.push({ host: source, guest: place.guest, writable });
     } else {
-      mkdirSync(dirname(place.guest), { recursive: true });
-      symlinkSync(source, place.guest);
+      symlinkInto(source, place.guest);
     }
   }
 
@@ -212,6 +215,17 @@ function setListingPaths(directory: PathValue & { class: 'Directory' }, guest: s
     else
       for (const secondary of entry.secondaryFiles ?? [])
         setPath(secondary, posix.join(guest, secondary.basename ?? ''));
+  }
+}
+
+/** Most often the folder is missing, and sometimes those above it. */
+function symlinkInto(source: string, target: string): void {
+  try {
+    symlinkSync(source, target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    mkdirSync(dirname(target), { recursive: true });
+    symlinkSync(source, target);
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The files of one task, below `tasks/` of its run. */
@@ -6,26 +6,22 @@ export interface TaskFolder {
   path: string;
   /** The output directory. */
   work: string;
-  /** `$TMPDIR` and `/tmp`. */
+  /** Where `$TMPDIR` goes if the task fails. */
   temporary: string;
-  /** For the engine's own use; there is none on the bare host. */
-  engine: string;
+  /** Not there where the task wrote nothing to it. */
   stdout: string;
   stderr: string;
-  description: string;
 }
 
 /** Makes the folder of a task; what an attempt before left there is removed. */
-export function makeTaskFolder(runFolder: string, task: string, options: { needsEngine: boolean }): TaskFolder {
+export function makeTaskFolder(runFolder: string, task: string): TaskFolder {
   const path = join(runFolder, 'tasks', toFolderName(task));
   const folder: TaskFolder = {
     path,
     work: join(path, 'work'),
     temporary: join(path, 'tmp'),
-    engine: join(path, 'engine'),
     stdout: join(path, 'stdout'),
     stderr: join(path, 'stderr'),
-    description: join(path, 'task.json'),
   };
   try {
     mkdirSync(path);
@@ -35,17 +31,7 @@ export function makeTaskFolder(runFolder: string, task: string, options: { needs
     mkdirSync(path);
   }
   mkdirSync(folder.work);
-  mkdirSync(folder.temporary);
-  if (options.needsEngine) mkdirSync(folder.engine);
   return folder;
-}
-
-/** Removes what a task that ended well left in its temporary directories. */
-export function emptyTemporary(folder: TaskFolder): void {
-  for (const each of [folder.temporary, folder.engine]) {
-    if (each === folder.engine && !existsSync(each)) continue;
-    for (const name of readdirSync(each)) rmSync(join(each, name), { recursive: true, force: true });
-  }
 }
 
 /** `sub/sort[2]` as one name; other ids never give the same. */

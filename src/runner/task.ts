@@ -22,9 +22,10 @@ import { findChanges, takeFingerprint } from './protect.ts';
 import { formatTaskFailure } from './report.ts';
 import { now, type RunState, type Scope } from './run-state.ts';
 import { settleOutputs } from './settle.ts';
+import type { Slot } from './slots.ts';
 import { runCommand } from './spawn.ts';
 import { Staging, type TaskPaths } from './staging.ts';
-import { emptyTemporary, makeTaskFolder, type TaskFolder } from './task-folder.ts';
+import { makeTaskFolder, type TaskFolder } from './task-folder.ts';
 
 /** Runs one CommandLineTool: stage, start, wait, collect. Throws where it fails, with all that a person needs to know. */
 export async function runTool(
@@ -72,6 +73,8 @@ class Task {
   readonly #container: Container | undefined;
   readonly #listing: LoadListing;
   readonly #folder: TaskFolder;
+  readonly #slot: Slot;
+  readonly #logs: { path: string; stream: 'stdout' | 'stderr' }[] = [];
   readonly #staging: Staging;
 
   constructor(
@@ -86,9 +89,12 @@ class Task {
     this.#scope = scope;
     this.#container = container;
     this.#listing = listing;
-    this.#folder = makeTaskFolder(run.options.folder, scope.task, { needsEngine: container !== undefined });
-    const { path, work, temporary } = this.#folder;
+    this.#folder = makeTaskFolder(run.options.folder, scope.task);
+    this.#slot = run.slots.take();
     const isSandboxed = container !== undefined;
+    if (isSandboxed) run.slots.openEngine(this.#slot);
+    const { path, work } = this.#folder;
+    const { temporary } = this.#slot;
     this.paths = {
       folder: path,
       isSandboxed,
@@ -98,21 +104,33 @@ class Task {
     this.#staging = new Staging(this.paths);
   }
 
+  /** After a failure the task keeps all that there is, for people to look at. */
   async run(context: Context): Promise<Record<string, Value>> {
+    try {
+      const outputs = await this.#execute(context);
+      this.#run.slots.give(this.#slot, this.#logs);
+      return outputs;
+    } catch (error) {
+      this.#run.slots.abandon(this.#slot, this.#folder.temporary);
+      throw error;
+    }
+  }
+
+  async #execute(context: Context): Promise<Record<string, Value>> {
     await this.#stage(context);
     const { image } = this.#container ?? {};
     const sandbox = this.#planSandbox(context);
     const streams = this.#planStreams(context);
     const engine = this.#container?.engine ?? this.#run.options.hostEngine;
     const commandLine = formatCommand(sandbox.argv);
-    const description = {
+    this.#run.sandboxes.append({
+      task: this.#scope.task,
       sandbox,
       engine: engine.name,
-      temporary: this.#folder.engine,
+      tmpdir: this.#slot.temporary,
       commandLine,
       image: image?.reference,
-    };
-    writeFileSync(this.#folder.description, JSON.stringify(description));
+    });
     const about = {
       commandLine,
       engine: engine.name,
@@ -130,7 +148,7 @@ class Task {
 
     const guarded = this.#container && engine.enforcesReadOnly ? [] : this.#staging.listReadOnly();
     const before = takeFingerprint(guarded);
-    const command = engine.planCommand(sandbox, this.#folder.engine);
+    const command = engine.planCommand(sandbox, this.#slot.engine);
     const exit = await runCommand(command, {
       streams,
       starter: this.#run.starter,
@@ -142,7 +160,6 @@ class Task {
     try {
       const outputs = this.#collect(context, exit);
       await settleOutputs(outputs, this.#view());
-      emptyTemporary(this.#folder);
       return outputs;
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
@@ -210,8 +227,12 @@ class Task {
 
   #planStreams(context: Context): { stdin: string | undefined; stdout: string; stderr: string } {
     const { tool, folder } = { tool: this.#tool, folder: this.#folder };
-    const output = (text: string | undefined, log: string, what: string): string => {
-      if (text === undefined) return log;
+    const output = (text: string | undefined, log: string, what: 'stdout' | 'stderr'): string => {
+      if (text === undefined) {
+        this.#run.slots.openLog(this.#slot, log, what);
+        this.#logs.push({ path: log, stream: what });
+        return log;
+      }
       const name = evaluateString(text, context, { place: tool.place, what });
       const path = posix.resolve(this.paths.work.guest, name);
       if (name === '' || !path.startsWith(`${this.paths.work.guest}/`)) {
@@ -298,10 +319,10 @@ class Task {
   }
 
   #view(): GuestView {
-    const { work, temporary, isSandboxed, folder } = this.paths;
+    const { work, temporary, isSandboxed } = this.paths;
     const { mounts } = this.#staging;
     const shown = isSandboxed ? mounts.map(mount => mount.guest) : mounts.flatMap(mount => [mount.guest, mount.host]);
-    const inputs = isSandboxed ? shown : [...shown, join(folder, 'in')];
+    const inputs = isSandboxed ? shown : [...shown, ...this.#staging.inputFolders];
     const all = isSandboxed ? [work, temporary, { guest: '/tmp', host: temporary.host }, ...mounts] : [];
     return new GuestView(all, { isHost: !isSandboxed, outdir: work.guest, inputs });
   }

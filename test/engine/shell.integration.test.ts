@@ -29,7 +29,7 @@ after(() => {
 /** A run of which one task has begun, as the runner leaves it on disk. */
 function makeRun(engine: string): string {
   folder = place.makeFolder(`run-${engine}`);
-  for (const name of ['tasks', 'tasks/align', 'tasks/align/work', 'tasks/align/tmp', 'tasks/align/engine']) {
+  for (const name of ['tasks', 'tasks/align', 'tasks/align/work', 'slots', 'slots/tmp1']) {
     place.makeFolder(`run-${engine}/${name}`);
   }
   const task = join(folder, 'tasks/align');
@@ -38,7 +38,7 @@ function makeRun(engine: string): string {
     rootfs: place.rootfs,
     binds: [
       { host: join(task, 'work'), guest: '/w', writable: true },
-      { host: join(task, 'tmp'), guest: '/tmp', writable: true },
+      { host: join(folder, 'slots/tmp1'), guest: '/tmp', writable: true },
     ],
     cwd: '/w',
     env: { PATH: '/bin', HOME: '/w', REFERENCE: 'a b' },
@@ -46,12 +46,13 @@ function makeRun(engine: string): string {
     network: false,
   };
   const description = {
+    task: 'align',
     sandbox,
     engine,
-    temporary: join(task, 'engine'),
+    tmpdir: join(folder, 'slots/tmp1'),
     commandLine: "/bin/echo aligned 'it'\\''s' '$HOME'",
   };
-  writeFileSync(join(task, 'task.json'), JSON.stringify(description));
+  writeFileSync(join(folder, 'sandboxes.jsonl'), `${JSON.stringify(description)}\n`);
   const time = new Date().toISOString();
   const events = [
     {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { findTaskSandbox } from '#runner/task-sandboxes.ts';
 import { makePlace, type Place, readEvents, until, wait } from './support-run.ts';
 
 /** A chain of three steps that count how often they run; the second waits until the file `go` is there. */
@@ -89,18 +90,20 @@ test('SIGTERM cancels: the tools end, and the journal says so', async () => {
   assert.deepEqual(mine, []);
 });
 
-test('a task folder says how to open its sandbox again', async () => {
+test('a run says how to open the sandbox of a task again', async () => {
   const place = makePlace();
   const folder = prepareRun(place);
   place.write({ go: '' });
   const result = await wait(place.start(['--run-folder', folder]));
   assert.equal(result.code, 0, result.stderr);
-  const task = JSON.parse(readFileSync(join(folder, 'tasks', 'b', 'task.json'), 'utf8'));
+  const task = findTaskSandbox(folder, 'b');
+  assert.equal(findTaskSandbox(folder, 'nobody'), undefined);
+  assert.ok(task);
   assert.equal(task.engine, 'host');
   assert.equal(task.sandbox.cwd, join(folder, 'tasks', 'b', 'work'));
   assert.equal(task.sandbox.env.HOME, task.sandbox.cwd);
   assert.match(task.commandLine, /^sh -c .* two /);
-  assert.ok(existsSync(task.sandbox.env.TMPDIR));
+  assert.equal(task.sandbox.env.TMPDIR, task.tmpdir);
 });
 
 function readCommand(pid: string): string {
