@@ -115,8 +115,9 @@ function readLoopInputs(node: Node, links: Links, reading: Reading): StepInput[]
   const inputs: StepInput[] = [];
   for (const element of elementsOf(node, 'id', 'source')) {
     if (element.node.kind !== 'map') continue;
-    // The drafts call it one or the other.
-    const source = fieldOf(element.node, 'source') ?? fieldOf(element.node, 'outputSource');
+    // Each draft has another name for it.
+    const names = ['source', 'outputSource', 'loopSource'];
+    const source = names.map(name => fieldOf(element.node, name)).find(field => field !== undefined);
     const value = fieldOf(element.node, 'default');
     inputs.push({
       id: toShortName(element.id ?? ''),

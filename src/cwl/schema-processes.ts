@@ -120,6 +120,7 @@ const stepRules: Record<string, RecordRule> = {
       id: may('string', 'The name of the input.'),
       source: may(oneOrMore('string'), 'Outputs of this step in the last round.'),
       outputSource: may(oneOrMore('string'), 'The older name of `source`.'),
+      loopSource: may(oneOrMore('string'), 'The oldest name of `source`.'),
       linkMerge,
       pickValue,
       default: may('any', 'The value where the source gives null.'),

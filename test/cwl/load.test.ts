@@ -330,6 +330,11 @@ steps:
     [steps[0]?.loop?.outputMethod, steps[0]?.loop?.when, steps[0]?.loop?.inputs[0]?.source],
     ['last', '$(inputs.i < 10)', ['o']],
   );
+  for (const name of ['source', 'outputSource', 'loopSource']) {
+    const long = text.replace('loop: {i: o}', `loop: {i: {${name}: o}}`);
+    const [step] = (await loadWorkflow(long, { enableDev: true })).steps;
+    assert.deepEqual(step?.loop?.inputs[0]?.source, ['o'], name);
+  }
   const { problems } = await load(text.replace('    when: $(inputs.i < 10)\n', ''), { enableDev: true });
   assert.deepEqual(problems.filter(each => each.severity === 'error').map(tell), [
     'main.cwl:10:11 error cwl/loop: A loop needs a when, which says whether to go on.',
