@@ -9,6 +9,8 @@
  *
  *   --no-network       no network but the loopback device: in a network namespace of its own where the kernel gives one
  *                      to the user, otherwise by PRoot's word (PROOT_LOOPBACK_ONLY=1 is set for it)
+ *   --own-network      puts the command, and so all that it starts, into a network namespace that has nothing but the
+ *                      loopback device, and does nothing else; fails where the kernel gives none
  *   --write PATH       writing only here and where else it is named (Landlock); may be repeated
  *   --read PATH        reading and executing only here and where else it is named, --write included; may be repeated
  *   --devices PATH     make PATH a directory that can be bound as /dev: links, places for devices, an empty shm
@@ -40,7 +42,7 @@
 const char *const program_name = "launcher";
 
 struct options {
-	int no_network, no_guard, no_32_bit, die_with_parent;
+	int no_network, own_network, no_guard, no_32_bit, die_with_parent;
 	char **paths; /* pairs: "--read" or "--write", and the path */
 	int path_count, with_reading;
 };
@@ -227,6 +229,8 @@ int main(int count, char **arguments)
 			return run_self_test(arguments[at + 1], arguments[at + 2]);
 		else if (strcmp(option, "--no-network") == 0)
 			options.no_network = 1;
+		else if (strcmp(option, "--own-network") == 0)
+			options.own_network = 1;
 		else if (strcmp(option, "--no-guard") == 0)
 			options.no_guard = 1;
 		else if (strcmp(option, "--no-32-bit") == 0)
@@ -253,6 +257,12 @@ int main(int count, char **arguments)
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		if (getppid() != parent)
 			_exit(EXIT_SETUP);
+	}
+	if (options.own_network) {
+		int error = enter_network();
+		if (error != 0)
+			fail(error, "a network namespace");
+		run_program(arguments + at + 1);
 	}
 	if (options.no_network && enter_network() != 0 && setenv("PROOT_LOOPBACK_ONLY", "1", 1) < 0)
 		fail(errno, "PROOT_LOOPBACK_ONLY");

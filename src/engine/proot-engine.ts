@@ -10,6 +10,8 @@ export interface ProotOptions {
    * like. PRoot itself goes by the version.
    */
   newOrder?: boolean;
+  /** True where the kernel gives network namespaces to users. */
+  networkNamespaces: boolean;
   /** Version of the kernel's Landlock (the launcher's `--features`), which keeps the guest inside its binds; 0: none. */
   landlock: number;
 }
@@ -24,11 +26,18 @@ export function makeProotEngine(tools: Tools, options: ProotOptions): Engine {
     name: options.acceleration ? (options.newOrder ? 'proot-new-order' : 'proot') : 'proot-slow',
     // Version 2 cannot forbid truncate(2).
     enforcesReadOnly: options.landlock >= 3,
-    planCommand: (sandbox, temporary) => planProot(sandbox, temporary, tools, options),
+    ...(options.networkNamespaces && { offlineFront: [tools.launcher, '--own-network', '--'] }),
+    planCommand: (sandbox, temporary, { isOffline = false } = {}) =>
+      planProot(sandbox, temporary, tools, { ...options, isOffline }),
   };
 }
 
-function planProot(sandbox: Sandbox, temporary: string, tools: Tools, options: ProotOptions): Command {
+function planProot(
+  sandbox: Sandbox,
+  temporary: string,
+  tools: Tools,
+  options: ProotOptions & { isOffline: boolean },
+): Command {
   const rootfs = sandbox.rootfs ?? '/';
   const networkFiles = planNetworkFiles(sandbox.network, sandbox.binds);
   const own: Bind[] = [
@@ -41,7 +50,7 @@ function planProot(sandbox: Sandbox, temporary: string, tools: Tools, options: P
   ];
   const binds = [...own, ...sandbox.binds];
   const argv = [tools.launcher, '--die-with-parent', '--devices', `${temporary}/dev`];
-  if (!sandbox.network) argv.push('--no-network');
+  if (!sandbox.network && !options.isOffline) argv.push('--no-network');
   if (!options.acceleration) argv.push('--no-32-bit');
   // Version 1 forbids to rename from one directory into another: the launcher does not use it.
   if (options.landlock >= 2) argv.push(...planLandlock(rootfs, temporary, tools, binds));

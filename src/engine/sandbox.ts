@@ -41,6 +41,11 @@ export interface Engine {
   name: string;
   /** True where binds that are not writable can't be written, by the kernel's word. */
   enforcesReadOnly: boolean;
+  /**
+   * Stands in front of a program that starts processes, so that they have no network but the loopback device that they
+   * share: then each of them is planned with `isOffline`. Undefined where that saves nothing.
+   */
+  offlineFront?: string[];
   /** `temporary`: a directory of this process alone, on the host, for the engine's own use. */
-  planCommand(sandbox: Sandbox, temporary: string): Command;
+  planCommand(sandbox: Sandbox, temporary: string, options?: { isOffline?: boolean }): Command;
 }

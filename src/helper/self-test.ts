@@ -49,12 +49,12 @@ export async function runSelfTests(tools: Tools, folder: string): Promise<SelfTe
 
 /** The engines that the kit holds, fastest first, as they would be used with these features of the kernel. */
 export function makeEngines(tools: Tools, features: Features): Engine[] {
-  const { landlock } = features;
+  const { landlock, networkNamespaces } = features;
   return [
     ...(tools.userns ? [makeUsernsEngine(tools)] : []),
-    makeProotEngine(tools, { acceleration: true, landlock }),
-    makeProotEngine(tools, { acceleration: true, landlock, newOrder: true }),
-    makeProotEngine(tools, { acceleration: false, landlock }),
+    makeProotEngine(tools, { acceleration: true, landlock, networkNamespaces }),
+    makeProotEngine(tools, { acceleration: true, landlock, networkNamespaces, newOrder: true }),
+    makeProotEngine(tools, { acceleration: false, landlock, networkNamespaces }),
   ];
 }
 

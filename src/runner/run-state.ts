@@ -10,7 +10,7 @@ import type { Gate } from './gate.ts';
 import type { TaskEvent } from './journal.ts';
 import type { DockerRequirement, RunOptions } from './options.ts';
 import type { Slots } from './slots.ts';
-import type { Starter } from './spawn.ts';
+import type { Starters } from './starters.ts';
 import type { TaskSandboxes } from './task-sandboxes.ts';
 
 /** What all tasks of a run share. */
@@ -19,7 +19,7 @@ export interface RunState {
   gate: Gate;
   slots: Slots;
   sandboxes: TaskSandboxes;
-  starter: Starter;
+  starters: Starters;
   evaluator: Evaluator | undefined;
   /** Ended tasks of an earlier process of this run, by their id. */
   finished: ReadonlyMap<string, TaskEvent>;

@@ -18,8 +18,7 @@ import { runProcess } from './process.ts';
 import { findRelocation, finishRelocation, relocateOutputs } from './relocate.ts';
 import { explain, now, type RunState, StepFailed } from './run-state.ts';
 import { Slots } from './slots.ts';
-import { ownStarter } from './spawn.ts';
-import { Spawner } from './spawner.ts';
+import { Starters } from './starters.ts';
 import { TaskFailure } from './task.ts';
 import { TaskSandboxes } from './task-sandboxes.ts';
 
@@ -98,7 +97,7 @@ async function execute(
     }
     return { state: 'failure', message: formatFailure(error), unsupported: error.code === 'runner/unsupported' };
   } finally {
-    await run.starter.close();
+    await run.starters.close();
     run.sandboxes.close();
   }
 }
@@ -116,7 +115,7 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
     gate: new Gate(options.capacity, signal),
     slots: new Slots(options.folder),
     sandboxes: new TaskSandboxes(options.folder),
-    starter: options.spawner === undefined ? ownStarter : new Spawner(options.spawner),
+    starters: new Starters(options.spawner),
     evaluator: undefined,
     finished: findFinished(events),
     signal,

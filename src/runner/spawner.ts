@@ -18,14 +18,15 @@ interface Asked {
  * task, and ends all tasks when this process ends, however that comes.
  */
 export class Spawner implements Starter {
-  readonly #program: string;
+  readonly #command: string[];
   readonly #asked = new Map<string, Asked>();
   #child: ChildProcess | undefined;
   #last = 0;
   #rest = '';
 
-  constructor(program: string) {
-    this.#program = program;
+  /** `front`: what the program is started in, the beginning of its command line. */
+  constructor(program: string, front: readonly string[] = []) {
+    this.#command = [...front, program];
   }
 
   async start(command: Command, streams: Streams): Promise<Task> {
@@ -58,7 +59,8 @@ export class Spawner implements Starter {
   #open(): ChildProcess {
     if (this.#child) return this.#child;
     // A session of its own: what is typed at a terminal is for this process, which then ends the tasks in order.
-    const child = spawn(this.#program, [], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+    const [file = '', ...args] = this.#command;
+    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
     const giveUp = (cause?: unknown) => {
       if (this.#child === child) this.#child = undefined;
       const failure = new Failure('runner/spawner', 'the program that starts the tasks has ended', { cause });

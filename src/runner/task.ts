@@ -112,6 +112,7 @@ class Task {
       return outputs;
     } catch (error) {
       this.#run.slots.abandon(this.#slot, this.#folder.temporary);
+      await this.#run.starters.drop(this.#slot);
       throw error;
     }
   }
@@ -148,10 +149,11 @@ class Task {
 
     const guarded = this.#container && engine.enforcesReadOnly ? [] : this.#staging.listReadOnly();
     const before = takeFingerprint(guarded);
-    const command = engine.planCommand(sandbox, this.#slot.engine);
+    const { starter, isOffline } = this.#run.starters.choose(engine, sandbox.network, this.#slot);
+    const command = engine.planCommand(sandbox, this.#slot.engine, { isOffline });
     const exit = await runCommand(command, {
       streams,
-      starter: this.#run.starter,
+      starter,
       signal: this.#run.signal,
       timeLimit: this.#timeLimit(context),
     });

@@ -8,7 +8,7 @@ import { planFeatures, planSelfTest } from '#engine/self-test.ts';
 import { makeUsernsEngine } from '#engine/userns-engine.ts';
 
 const tools = { proot: '/k/proot', prootLoader: '/k/proot-loader', launcher: '/k/launcher', userns: '/k/userns' };
-const proot = makeProotEngine(tools, { acceleration: true, landlock: 0 });
+const proot = makeProotEngine(tools, { acceleration: true, landlock: 0, networkNamespaces: false });
 const userns = makeUsernsEngine(tools);
 const sandbox: Sandbox = {
   rootfs: '/images/x',
@@ -48,10 +48,21 @@ test('PRoot is told every bind, and nothing by -R or -S', () => {
   });
 });
 
+test('what starts many processes can leave the network once for all of them', () => {
+  assert.equal(proot.offlineFront, undefined);
+  const engine = makeProotEngine(tools, { acceleration: true, landlock: 0, networkNamespaces: true });
+  assert.deepEqual(engine.offlineFront, ['/k/launcher', '--own-network', '--']);
+  assert.ok(!engine.planCommand(sandbox, '/t/1', { isOffline: true }).argv.includes('--no-network'));
+  assert.ok(engine.planCommand(sandbox, '/t/1').argv.includes('--no-network'));
+});
+
 test('with Landlock, the launcher is told what may be read and written', () => {
-  const engine = makeProotEngine(tools, { acceleration: true, landlock: 3 });
+  const engine = makeProotEngine(tools, { acceleration: true, landlock: 3, networkNamespaces: false });
   assert.equal(engine.enforcesReadOnly, true);
-  assert.equal(makeProotEngine(tools, { acceleration: true, landlock: 2 }).enforcesReadOnly, false);
+  assert.equal(
+    makeProotEngine(tools, { acceleration: true, landlock: 2, networkNamespaces: false }).enforcesReadOnly,
+    false,
+  );
   const { argv } = engine.planCommand(sandbox, '/t/1');
   const own = argv.slice(0, argv.indexOf('--'));
   assert.deepEqual(
@@ -73,7 +84,7 @@ test('a user, a kernel and a network are faked or granted only when asked for', 
 });
 
 test('without acceleration PRoot is told so, and 32-bit calls are refused', () => {
-  const slow = makeProotEngine(tools, { acceleration: false, landlock: 0 });
+  const slow = makeProotEngine(tools, { acceleration: false, landlock: 0, networkNamespaces: false });
   const { argv, env } = slow.planCommand(sandbox, '/t/1');
   assert.equal(slow.name, 'proot-slow');
   assert.ok(argv.includes('--no-32-bit'));

@@ -1,9 +1,10 @@
 // Tools in images, under PRoot and in user namespaces, as a user without rights.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type InstalledHelper, installHelper } from '../support/helper.ts';
 import { busyboxImage, writeLayout } from '../support/images.ts';
 import { findUser, isRoot } from '../support/machine.ts';
@@ -68,6 +69,26 @@ outputs:
   back: {type: File, secondaryFiles: [.idx], outputBinding: {glob: reads.txt}}
 stdout: said.txt
 `),
+    // Three at a time, each behind the one before it in its own network.
+    'network.cwl': `cwlVersion: v1.2
+class: Workflow
+requirements: {ScatterFeatureRequirement: {}}
+inputs: {names: "string[]"}
+steps:
+  look:
+    scatter: name
+    run:
+      class: CommandLineTool
+      requirements: {DockerRequirement: {dockerLoad: image}}
+      baseCommand: [sh, -c, 'grep -c : /proc/net/dev; ls -l /proc/self/ns/net; nc -l -p 4711 >got & until echo $0 | nc 127.0.0.1 4711; do sleep 0.2; done; wait; cat got']
+      inputs: {name: {type: string, inputBinding: {}}}
+      outputs: {said: stdout}
+      stdout: said.txt
+    in: {name: names}
+    out: [said]
+outputs: {all: {type: "File[]", outputSource: look/said}}
+`,
+    'network.yml': 'names: [a, b, c, d, e, f]\n',
     'look.yml': `file: {class: File, location: data/reads.txt}
 made:
   class: Directory
@@ -160,6 +181,19 @@ for (const engine of ['proot', 'userns']) {
     if (unusable(result.stderr)) return t.skip(result.stderr.trim());
     assert.equal(result.code, 0, result.stderr.slice(-2000));
     assert.equal(result.read('all.txt'), manyFiles.map(name => `${name}\n`).join(''));
+  });
+
+  test(`${engine}: tasks have no network, and do not meet on the loopback device`, { skip }, async t => {
+    const own = readlinkSync('/proc/self/ns/net');
+    const result = await run('--parallel', '3', 'network.cwl', 'network.yml');
+    if (unusable(result.stderr)) return t.skip(result.stderr.trim());
+    assert.equal(result.code, 0, result.stderr);
+    const { all } = JSON.parse(result.stdout) as { all: { location: string }[] };
+    for (const [index, { location }] of all.entries()) {
+      const said = readFileSync(fileURLToPath(location), 'utf8');
+      assert.match(said, new RegExp(`net:\\[\\d+\\]\n${'abcdef'[index]}\n$`));
+      assert.ok(!said.includes(own));
+    }
   });
 
   test(`${engine}: a link into the image is no output`, { skip }, async t => {
