@@ -31,6 +31,8 @@ export interface Loaded {
   documents: string[];
   /** URIs of those that could not be read; also some that only look like references. */
   missing: string[];
+  /** The text of a process, step or parameter. */
+  nodeOf(part: object): MapNode | undefined;
   /** `$namespaces` of the document, which the input object may use too. */
   namespaces: Record<string, string>;
 }
@@ -52,7 +54,14 @@ export async function loadProcess(uri: string, options: LoadOptions): Promise<Lo
   const isValid = !problems.some(problem => problem.severity === 'error');
   const namespaces = Object.fromEntries(library.source(document)?.namespaces ?? []);
   const { documents, missing } = library;
-  return { process: isValid ? process : undefined, problems, documents, missing, namespaces };
+  return {
+    process: isValid ? process : undefined,
+    problems,
+    documents,
+    missing,
+    namespaces,
+    nodeOf: part => loader.nodeOf(part),
+  };
 }
 
 class Loader {
@@ -94,6 +103,10 @@ class Loader {
       }
     }
     return process;
+  }
+
+  nodeOf(part: object): MapNode | undefined {
+    return this.#origins.get(part);
   }
 
   #checkGraph(root: Node): void {

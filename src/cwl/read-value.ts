@@ -16,7 +16,7 @@ export function readValue(node: Node): Value {
 }
 
 /** True for the object of a File or Directory. */
-export function isFileNode(node: Node): node is MapNode {
+export function isFileNode(node: Node): boolean {
   const name = textOf(fieldOf(node, 'class'));
   return name === 'File' || name === 'Directory';
 }

@@ -43,6 +43,12 @@ export const commands: CommandEntry[] = [
     load: async () => (await import('./command-graph.ts')).graph,
   },
   {
+    name: 'pack',
+    usage: '[--enable-dev] TOOL',
+    summary: 'the document and all that it runs and imports, as one',
+    load: async () => (await import('./command-pack.ts')).pack,
+  },
+  {
     name: 'dependencies',
     usage: '[--json] TOOL [INPUTS]',
     summary: 'the documents, files and images that a run needs',
@@ -105,6 +111,7 @@ export function formatHelp(entries: readonly CommandEntry[]): string {
     '',
     ...lines,
     '',
+    'It runs CWL v1.0, v1.1 and v1.2; with --enable-dev also v1.3.0-dev1.',
     'helper.cjs COMMAND --help tells what a command takes; --version prints the version.',
     '',
   ].join('\n');
