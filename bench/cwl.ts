@@ -70,7 +70,7 @@ try {
   await compare(
     'expressions',
     'a scatter of 200 with seven expressions each',
-    both([document('expressions.cwl'), document('numbers.json')], 1),
+    both([document('expressions.cwl'), document('numbers.json')], 3),
   );
   await compare('validate', 'validation of a workflow of 300 steps', [
     own(['validate', document('big.cwl')]),

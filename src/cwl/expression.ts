@@ -3,7 +3,7 @@ import type { Evaluator } from './evaluator.ts';
 import { type Part, parseInterpolation } from './interpolate.ts';
 import { formatJson } from './json-text.ts';
 import type { Expression, Place, Value, Version } from './model.ts';
-import { parseReference, type Reference, resolveReference } from './parameter-reference.ts';
+import { findReferenced, parseReference, type Reference, resolveReference } from './parameter-reference.ts';
 
 /** What the expressions of one execution of a process see. */
 export interface Context {
@@ -81,12 +81,10 @@ const references = new Map<string, Reference | undefined>();
 function evaluatePart(part: Exclude<Part, string>, scope: Record<string, Value>, context: Context): Value {
   const reference = part.isBody ? undefined : findReference(part.code);
   if (reference) {
-    try {
-      return resolveReference(reference, scope);
-    } catch (error) {
-      // JavaScript knows more, such as the length of a string; what it does not know either fails there.
-      if (context.lib === undefined) throw error;
-    }
+    if (context.lib === undefined) return resolveReference(reference, scope);
+    // JavaScript knows more, such as the length of a string; what it does not know either fails there.
+    const found = findReferenced(reference, scope);
+    if (found !== undefined) return found;
   }
   if (context.lib === undefined || !context.evaluator) {
     throw new Failure('cwl/expression', 'this is JavaScript, not a parameter reference', {

@@ -1,4 +1,5 @@
 import type { Value } from './model.ts';
+import { define } from './node.ts';
 import { decode, splitFragment } from './uri.ts';
 
 /** A File object (CWL v1.2, Process §File). `path` is set only while a task runs, and is a path inside its sandbox. */
@@ -52,6 +53,16 @@ export function mapPaths(value: Value, change: (path: PathValue) => PathValue): 
   if (Array.isArray(value)) return value.map(item => mapPaths(item, change));
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapPaths(item, change)]));
+}
+
+/** A copy that shares nothing with the value: many times as fast as structuredClone for what a task has. */
+export function cloneValue<T extends Value | undefined>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(cloneValue) as unknown as T;
+  const copy: { [key: string]: Value } = {};
+  for (const key of Object.keys(value))
+    define(copy, key, cloneValue((value as { [key: string]: Value })[key]) as Value);
+  return copy as T;
 }
 
 /** `nameroot` and `nameext` of a base name; leading periods belong to the root (CWL v1.2, File.nameroot). */

@@ -85,11 +85,11 @@ function bind(part: Part, binding: OutputBinding, around: Surroundings): Value {
     value = evaluate(binding.outputEval, context, { place: binding.place, self });
     value = mapPaths(value, each => folder.settle(each));
   }
-  return narrow(value, part, patterns);
+  return narrow(value, part, patterns, folder);
 }
 
 /** One match for a single File or Directory stands for itself; none for nothing, where that is allowed. */
-function narrow(value: Value, part: Part, patterns: string[]): Value {
+function narrow(value: Value, part: Part, patterns: string[], folder: OutputFolder): Value {
   const members = part.type.kind === 'union' ? part.type.members : [part.type];
   const isSingle = members.some(
     type => type.kind === 'primitive' && (type.name === 'File' || type.name === 'Directory'),
@@ -98,7 +98,7 @@ function narrow(value: Value, part: Part, patterns: string[]): Value {
     if (value.length === 1) return value[0] as Value;
     if (value.length === 0 && !isOptional(part.type) && !members.some(type => type.kind === 'array')) {
       const asked = patterns.length > 0 ? `nothing matches ${patterns.join(', ')}` : 'it is empty';
-      throw fault(part.place, part.name, `expected ${formatType(part.type)}, but ${asked}`);
+      throw fault(part.place, part.name, `expected ${formatType(part.type)}, but ${asked}${tellWhatIsThere(folder)}`);
     }
     if (value.length > 1 && !members.some(type => type.kind === 'array')) {
       const names = value.map(each => (isPath(each) ? each.basename : formatJson(each))).slice(0, 5);
@@ -111,6 +111,13 @@ function narrow(value: Value, part: Part, patterns: string[]): Value {
   }
   const isNothing = Array.isArray(value) && value.length === 0 && checkValue(value, part.type) !== undefined;
   return isNothing && isOptional(part.type) ? null : value;
+}
+
+/** Most often the file is there, under a name that is a little different. */
+function tellWhatIsThere(folder: OutputFolder): string {
+  const names = folder.glob('*').map(each => each.basename ?? '');
+  if (names.length === 0) return '; the output directory is empty';
+  return `; the output directory holds ${names.slice(0, 8).join(', ')}${names.length > 8 ? ` and ${names.length - 8} more` : ''}`;
 }
 
 function addSecondaryFiles(file: FileValue, part: Part, around: Surroundings): void {

@@ -49,6 +49,18 @@ export function resolveReference(reference: Reference, scope: Record<string, Val
   return value;
 }
 
+/** As {@link resolveReference}; undefined where something is missing. */
+export function findReferenced(reference: Reference, scope: Record<string, Value>): Value | undefined {
+  const [root, ...rest] = reference as [string, ...Reference];
+  if (root === 'null' && rest.length === 0) return null;
+  let value: Value | undefined = Object.hasOwn(scope, root) ? scope[root] : undefined;
+  for (const [i, key] of rest.entries()) {
+    if (value === undefined) return undefined;
+    value = lookUp(value, key, i === rest.length - 1);
+  }
+  return value;
+}
+
 function lookUp(value: Value, key: string | number, isLast: boolean): Value | undefined {
   if (typeof key === 'number') return Array.isArray(value) || typeof value === 'string' ? value[key] : undefined;
   if (Array.isArray(value)) return isLast && key === 'length' ? value.length : undefined;

@@ -9,6 +9,7 @@ import { loadProcess } from '#cwl/load.ts';
 import type { Process, Value } from '#cwl/model.ts';
 import { formatNumber } from '#cwl/number.ts';
 import { applyOverrides, type Override } from '#cwl/overrides.ts';
+import type { Reader } from '#cwl/reader.ts';
 import { selectPart } from '#cwl/select-part.ts';
 import type { RunOptions, RunOutcome } from '#runner/options.ts';
 import { runInFolder } from '#runner/run.ts';
@@ -49,7 +50,8 @@ export const run: HelperCommand = async invocation => {
 /** `begun`: the folder of a run to go on with; its folder stays, since nobody reads its output object. */
 async function runCommandLine(options: RunArguments, invocation: Invocation, begun?: string): Promise<number> {
   if (options.tool === undefined) throw usageFailure('run needs a tool or a workflow');
-  const loaded = await loadAll(options.tool, options, invocation);
+  const machine = describeMachine(options);
+  const loaded = await loadAll(options.tool, options, invocation, warmUp(machine));
   if (typeof loaded === 'number') return loaded;
   const { process, inputs } = loaded;
   const label = process.label ?? basename(options.tool);
@@ -61,7 +63,7 @@ async function runCommandLine(options: RunArguments, invocation: Invocation, beg
   let outcome: RunOutcome;
   try {
     outcome = await runInFolder({
-      ...describeMachine(options),
+      ...machine,
       process,
       inputs,
       folder,
@@ -113,6 +115,7 @@ export function describeMachine(
   | 'onError'
   | 'defaultContainer'
 > {
+  let evaluator: ReturnType<RunOptions['loadEvaluator']> | undefined;
   const isHost = options.noContainer || options.engine === 'host';
   return {
     loadEngine: isHost ? undefined : () => selectEngine(options.engine),
@@ -123,9 +126,11 @@ export function describeMachine(
       mirrors: options.mirrors,
       policy: options.pull,
     }),
-    loadEvaluator: async () => {
-      const { createEvaluator } = await import('./quickjs-evaluator.ts');
-      return createEvaluator({ seconds: options.evalTimeout });
+    loadEvaluator() {
+      evaluator ??= import('./quickjs-evaluator.ts').then(({ createEvaluator }) =>
+        createEvaluator({ seconds: options.evalTimeout }),
+      );
+      return evaluator;
     },
     reader: fileReader,
     capacity: {
@@ -138,6 +143,18 @@ export function describeMachine(
     outputs: options.outputs === 'copy' ? 'copy' : 'move',
     onError: options.onError,
     defaultContainer: options.defaultContainer,
+  };
+}
+
+/** A reader that has the evaluator made as soon as it meets a document that will need it: the two take long together. */
+function warmUp({ loadEvaluator }: Pick<RunOptions, 'loadEvaluator'>): Reader {
+  return {
+    async read(uri) {
+      const text = await fileReader.read(uri);
+      // Whoever needs it is told why there is none.
+      if (text.includes('InlineJavascriptRequirement')) loadEvaluator().catch(() => {});
+      return text;
+    },
   };
 }
 
@@ -158,8 +175,8 @@ async function loadAll(
   tool: string,
   options: RunArguments,
   invocation: Invocation,
+  reader: Reader,
 ): Promise<{ process: Process; inputs: Record<string, Value> } | number> {
-  const reader = fileReader;
   const loadDocument = async (uri: string) => {
     const loaded = await loadProcess(uri, { reader, enableDev: options.enableDev, lenient: options.lenient });
     const shown = loaded.problems.filter(problem => problem.severity === 'error' || !options.quiet);

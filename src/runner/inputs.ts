@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { type Context, evaluate, formatPlace } from '#cwl/expression.ts';
 import {
+  cloneValue,
   type FileValue,
   findPaths,
   isDirectory,
@@ -40,7 +41,7 @@ export function fillInputs(parameters: readonly InputParameter[], given: Record<
     const value = given[parameter.id] ?? parameter.default ?? null;
     const reason = checkValue(value, parameter.type);
     if (reason) faults.push(`${formatPlace(parameter.place)}: input ${parameter.id}: ${reason}`);
-    inputs[parameter.id] = structuredClone(value);
+    inputs[parameter.id] = cloneValue(value);
   }
   if (faults.length > 0) throw new Failure('runner/input', faults.join('\n'));
   return inputs;
@@ -160,7 +161,7 @@ function completeSecondaryFiles(primary: FileValue, own: FileRules, rules: Rules
       const name = typeof wanted === 'string' ? wanted : (wanted.basename ?? toBasename(wanted.location ?? ''));
       if (found.some(entry => entry.basename === name)) continue;
       const beside = typeof wanted === 'string' && rules.discovers ? findBeside(primary, wanted) : undefined;
-      const entry = typeof wanted === 'string' ? beside : structuredClone(wanted);
+      const entry = typeof wanted === 'string' ? beside : cloneValue(wanted);
       if (entry) {
         completeNames(entry, rules);
         found.push(entry);

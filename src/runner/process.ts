@@ -1,6 +1,6 @@
 import { Failure } from '#base/failure.ts';
 import { type Context, evaluate, formatPlace } from '#cwl/expression.ts';
-import { findPaths, isObject } from '#cwl/file-value.ts';
+import { cloneValue, findPaths, isObject } from '#cwl/file-value.ts';
 import type { ExpressionTool, InputParameter, LoadListing, Process, Value } from '#cwl/model.ts';
 import { findRequirement } from '#cwl/requirements.ts';
 import { completeInputs, fillInputs } from './inputs.ts';
@@ -45,7 +45,7 @@ async function runTask(
   const earlier = run.finished.get(task);
   if (earlier?.key === key && earlier.outputs && hasFiles(earlier.outputs)) {
     run.record({ ...earlier, time: now(), state: 'reused' });
-    return structuredClone(earlier.outputs);
+    return cloneValue(earlier.outputs);
   }
   run.record({ type: 'task', time: now(), task, step, state: 'waiting' });
   try {
@@ -63,7 +63,7 @@ async function runTask(
       key,
       ...(process.class === 'CommandLineTool' && { exitCode: 0 }),
     });
-    return structuredClone(outputs);
+    return cloneValue(outputs);
   } catch (caught) {
     const error = explain(caught);
     if (run.signal.aborted) {

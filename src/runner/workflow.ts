@@ -1,5 +1,6 @@
 import { Failure } from '#base/failure.ts';
 import { type Context, evaluate, formatPlace } from '#cwl/expression.ts';
+import { cloneValue } from '#cwl/file-value.ts';
 import { mergeLinks } from '#cwl/links.ts';
 import type { Step, StepInput, Value, Workflow } from '#cwl/model.ts';
 import { findRequirement, inherit, type Requirements } from '#cwl/requirements.ts';
@@ -43,7 +44,7 @@ export async function runWorkflow(
   const outputs: Values = {};
   for (const output of workflow.outputs) {
     const values = await Promise.all(output.outputSource.map(findSource));
-    const value = structuredClone(mergeLinks({ ...output, source: output.outputSource }, values));
+    const value = cloneValue(mergeLinks({ ...output, source: output.outputSource }, values));
     const reason = value === null ? undefined : checkValue(value, output.type);
     if (reason) throw new Failure('runner/output', `${formatPlace(output.place)}: output ${output.id}: ${reason}`);
     outputs[output.id] = value;
@@ -93,7 +94,7 @@ class StepRun {
     const value = linked ?? input.default ?? null;
     const isDefault = linked === null && value !== null;
     if (!isDefault && !input.loadContents && input.loadListing === undefined) return value;
-    return completeStepInput(structuredClone(value), input, this.#workflow.cwlVersion);
+    return completeStepInput(cloneValue(value), input, this.#workflow.cwlVersion);
   }
 
   async #scatter(inputs: Values): Promise<Values> {
