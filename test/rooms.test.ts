@@ -21,7 +21,7 @@ const walls: Record<string, { rooms: string; packages: string; node: boolean }> 
   },
   runner: { rooms: 'scheduler image engine locks cwl base', packages: '', node: true },
   scheduler: { rooms: 'base', packages: '', node: false },
-  image: { rooms: 'registry base', packages: '', node: true },
+  image: { rooms: 'registry base', packages: 'dockerfile-ast', node: true },
   registry: { rooms: 'base', packages: '', node: true },
   engine: { rooms: 'base', packages: '', node: false },
   locks: { rooms: 'base', packages: '', node: false },

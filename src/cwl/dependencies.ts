@@ -1,4 +1,4 @@
-import type { Process, Value } from './model.ts';
+import type { Process, Requirement, Value } from './model.ts';
 
 /** A File or Directory that something names. */
 export interface FileReference {
@@ -41,14 +41,24 @@ export function findFiles(process: Process): FileReference[] {
   return [...files.values()];
 }
 
-/** References of the images that tools are pulled in, each once. */
+/** Images that DockerRequirements of a process and its steps name. */
 export function findImages(process: Process): string[] {
-  const images = new Set<string>();
+  return [...new Set(findDockerRequirements(process).flatMap(each => each.dockerPull ?? []))];
+}
+
+/** Texts of the Dockerfiles in them. */
+export function findDockerFiles(process: Process): string[] {
+  return [...new Set(findDockerRequirements(process).flatMap(each => each.dockerFile ?? []))];
+}
+
+type DockerRequirement = Extract<Requirement, { class: 'DockerRequirement' }>;
+
+function findDockerRequirements(process: Process): DockerRequirement[] {
+  const found: DockerRequirement[] = [];
   const done = new Set<Process>();
   const look = (holder: Pick<Process, 'requirements' | 'hints'>) => {
     for (const requirement of [...holder.requirements, ...holder.hints]) {
-      if (requirement.class === 'DockerRequirement' && requirement.dockerPull !== undefined)
-        images.add(requirement.dockerPull);
+      if (requirement.class === 'DockerRequirement') found.push(requirement);
     }
   };
   const visit = (each: Process) => {
@@ -61,7 +71,7 @@ export function findImages(process: Process): string[] {
     }
   };
   visit(process);
-  return [...images];
+  return found;
 }
 
 /** Every File and Directory in a value that has a location, with secondary files and listings. */

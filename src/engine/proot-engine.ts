@@ -53,7 +53,7 @@ function planProot(
   if (!sandbox.network && !options.isOffline) argv.push('--no-network');
   if (!options.acceleration) argv.push('--no-32-bit');
   // Version 1 forbids to rename from one directory into another: the launcher does not use it.
-  if (options.landlock >= 2) argv.push(...planLandlock(rootfs, temporary, tools, binds));
+  if (options.landlock >= 2) argv.push(...planLandlock(sandbox, temporary, tools, binds));
   argv.push('--', tools.proot, '-r', rootfs, ...binds.flatMap(bind => ['-b', formatBind(bind)]));
   argv.push('-w', sandbox.cwd, '--kill-on-exit');
   if (sandbox.user) argv.push(...formatUser(sandbox.user));
@@ -62,11 +62,11 @@ function planProot(
   return { argv, env: { ...sandbox.env, ...planEnvironment(temporary, tools, options) }, cwd: temporary };
 }
 
-function planLandlock(rootfs: string, temporary: string, tools: Tools, binds: readonly Bind[]): string[] {
+function planLandlock(sandbox: Sandbox, temporary: string, tools: Tools, binds: readonly Bind[]): string[] {
   const own = [tools.proot, tools.prootLoader].filter(path => path !== undefined);
   return [
     ...own.flatMap(path => ['--read', path]),
-    ...['--read', rootfs, '--write', temporary],
+    ...[sandbox.isRootfsWritable ? '--write' : '--read', sandbox.rootfs ?? '/', '--write', temporary],
     ...binds.flatMap(bind => [bind.writable ? '--write' : '--read', bind.host]),
   ];
 }

@@ -4,6 +4,8 @@ import type { Command } from '#base/command.ts';
 export interface Sandbox {
   /** Root file system on the host; undefined means the host's own (engine `host`). */
   rootfs: string | undefined;
+  /** True for a root file system under construction, which the process may change. */
+  isRootfsWritable?: boolean;
   binds: Bind[];
   /** Inside. */
   cwd: string;

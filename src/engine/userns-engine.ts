@@ -18,6 +18,12 @@ function planUserns(sandbox: Sandbox, temporary: string, tools: Tools): Command 
       hint: 'Use --engine proot.',
     });
   }
+  if (sandbox.isRootfsWritable) {
+    // With one user in it, a namespace refuses the changes of owner that installers make.
+    throw new Failure('engine/read-only', 'user namespaces keep the root file system read-only', {
+      hint: 'Use --engine proot.',
+    });
+  }
   if (sandbox.kernelRelease !== undefined) {
     throw new Failure(
       'engine/kernel-too-old',

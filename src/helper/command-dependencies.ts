@@ -1,6 +1,7 @@
-import { filesIn, findFiles, findImages } from '#cwl/dependencies.ts';
+import { filesIn, findDockerFiles, findFiles, findImages } from '#cwl/dependencies.ts';
 import { checkInputs, loadInputs } from '#cwl/inputs-document.ts';
 import { loadProcess } from '#cwl/load.ts';
+import type { Process } from '#cwl/model.ts';
 import { toLocalPath } from '#cwl/uri.ts';
 import { type HelperCommand, usageFailure } from './command-line.ts';
 import { formatProblems, toDocumentUri } from './document-argument.ts';
@@ -33,9 +34,17 @@ export const dependencies: HelperCommand = async ({ args, stdout, stderr }) => {
     document: show(documents),
     file: show(files.flatMap(file => (file.class === 'File' ? file.uri : []))),
     directory: show(files.flatMap(file => (file.class === 'Directory' ? file.uri : []))),
-    image: findImages(process),
+    image: [...new Set([...findImages(process), ...(await findBases(process))])],
   };
   if (isJson) stdout(`${JSON.stringify(kinds, null, 2)}\n`);
   else for (const [kind, names] of Object.entries(kinds)) for (const name of names) stdout(`${kind} ${name}\n`);
   return 0;
 };
+
+/** The images that Dockerfiles in the document start from. */
+async function findBases(process: Process): Promise<string[]> {
+  const texts = findDockerFiles(process);
+  if (texts.length === 0) return [];
+  const { findBaseImages } = await import('#image/build-globals.ts');
+  return texts.flatMap(findBaseImages);
+}

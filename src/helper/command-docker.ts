@@ -13,7 +13,7 @@ import { makeProgressPrinter } from './progress-line.ts';
 import { formatTable } from './table.ts';
 
 /**
- * `docker [--engine NAME] [--image-store DIR] [--mirror HOST=URL]... run|pull|load|import|images|inspect|rmi|version`:
+ * `docker [--engine NAME] [--image-store DIR] [--mirror HOST=URL]... run|build|pull|load|import|images|inspect|rmi|version`:
  * what programs that call Docker ask of it, without a daemon and without root. Words and exit statuses are Docker's.
  */
 export const docker: HelperCommand = async invocation => {
@@ -25,6 +25,7 @@ export const docker: HelperCommand = async invocation => {
 
 const actions: Record<string, (args: string[], context: DockerContext) => Promise<number>> = {
   run: runContainer,
+  build,
   pull,
   load,
   import: importRootfs,
@@ -68,6 +69,11 @@ async function readArguments(
     rest = others;
   }
   return { context: { store: openStore(folder), mirrors, engine, invocation }, name, rest };
+}
+
+async function build(args: string[], { store, mirrors, engine, invocation }: DockerContext): Promise<number> {
+  const { buildFromCommandLine } = await import('./image-build.ts');
+  return buildFromCommandLine(args, invocation, { store, mirrors, engine });
 }
 
 async function pull(args: string[], context: DockerContext): Promise<number> {

@@ -12,14 +12,15 @@ import { makeProgressPrinter } from './progress-line.ts';
 import { formatTable } from './table.ts';
 
 /**
- * `image pull|load|import|list|inspect|remove|prune`: the images of a store. The room behind it is loaded when it is
+ * `image build|pull|load|import|list|inspect|remove|prune`: the images of a store. The room behind it is loaded when it is
  * needed.
  */
 export const image: HelperCommand = async invocation => {
   const [name = '', ...rest] = invocation.args;
+  if (name === 'build') return (await import('./image-build.ts')).buildFromCommandLine(rest, invocation);
   const action = actions[name];
   if (!action)
-    throw usageFailure(`image has no ${name || 'empty command'}`, `It has ${Object.keys(actions).join(', ')}.`);
+    throw usageFailure(`image has no ${name || 'empty command'}`, `It has build, ${Object.keys(actions).join(', ')}.`);
   const options = parseImageArguments(name, rest);
   const { openStore } = await import('#image/store.ts');
   const store = openStore(options.imageStore ?? findHome().images);

@@ -57,7 +57,9 @@ export const commands: CommandEntry[] = [
   {
     name: 'image',
     usage:
-      'pull REFERENCE... | load ARCHIVE... | import TAR... | list | inspect IMAGE... | remove IMAGE... | prune [--all]\n' +
+      'build [-f FILE] [-t NAME]... [--build-arg NAME=VALUE]... [--target STAGE] [--secret id=ID,src=FILE]... [--no-cache]\n' +
+      '           [--platform OS/ARCH] [--pull missing|always|never] [-q] [--iidfile FILE] FOLDER\n' +
+      '      | pull REFERENCE... | load ARCHIVE... | import TAR... | list | inspect IMAGE... | remove IMAGE... | prune [--all]\n' +
       '           [--image-store DIR] [--mirror HOST=URL]... [--platform OS/ARCH[/VARIANT]] [--name NAME] [--json]',
     summary: 'images as root file systems: bring them into the store, look at them, give the space back',
     load: async () => (await import('./command-image.ts')).image,
@@ -90,7 +92,7 @@ export const commands: CommandEntry[] = [
     name: 'docker',
     usage:
       '[--engine NAME] [--image-store DIR] [--mirror HOST=URL]... run [OPTIONS] IMAGE [COMMAND]... | pull IMAGE |\n' +
-      '           load [-i FILE] | import FILE NAME | images [--no-trunc] | inspect IMAGE... | rmi IMAGE... | version',
+      '           build [OPTIONS] FOLDER | load [-i FILE] | import FILE NAME | images [--no-trunc] | inspect IMAGE... | rmi IMAGE... | version',
     summary: 'the part of `docker` that other programs call, such as cwltool --user-space-docker-cmd',
     load: async () => (await import('./command-docker.ts')).docker,
   },

@@ -37,12 +37,13 @@ export function openImageSource({ store: folder, mirrors, policy }: ImageSourceO
         const { pullImage } = await import('#image/pull.ts');
         return pullImage(dockerImageId, { ...options, mirrors, policy });
       }
+      if (dockerFile !== undefined) {
+        const { buildDockerFile } = await import('./image-build.ts');
+        return buildDockerFile(requirement, dockerFile, { ...options, mirrors, policy });
+      }
       const { uri, range } = requirement.place;
       const line = `${toLocalPath(uri) ?? uri}:${range.start.line + 1}`;
-      if (dockerFile === undefined) throw new Failure('image/no-source', `${line}: DockerRequirement names no image`);
-      throw new Failure('runner/unsupported', `${line}: an image can't be built from dockerFile yet`, {
-        hint: 'Build it elsewhere, and name it with dockerPull or dockerLoad.',
-      });
+      throw new Failure('image/no-source', `${line}: DockerRequirement names no image`);
     },
   };
 }

@@ -176,7 +176,7 @@ export class Store {
 
   /**
    * Removes images that no name means any more, layers of no image, and what dead processes left. With `isAll` also the
-   * layers of images that are complete: they are only needed when another image shares them.
+   * layers of images that are complete, which are only needed when another image shares them, and what builds keep.
    */
   prune(isAll = false): Freed {
     this.temporaries.clean();
@@ -190,6 +190,7 @@ export class Store {
       freed.bytes += record?.bytes ?? 0;
     }
     const needed = new Set(isAll ? [] : this.list().flatMap(each => each.layers.map(hexOf)));
+    if (isAll) for (const name of ['builds', 'build-mounts']) this.#removeFolder(join(this.folder, name));
     for (const hex of readdirSync(this.#blobs)) if (!needed.has(hex)) this.#freeBlob(hex, freed);
     for (const each of this.#listReferences()) {
       if (!existsSync(this.#rootfsPath(each.digest))) removeTree(this.#referencePath(each.reference, each.platform));
@@ -211,9 +212,13 @@ export class Store {
 
   /** It is gone from the store in one step; taking it apart may take a while. */
   #removeRootfs(hex: string): void {
+    this.#removeFolder(join(this.#images, hex));
+  }
+
+  #removeFolder(folder: string): void {
     const path = this.temporaries.make('removed');
     try {
-      renameSync(join(this.#images, hex), path);
+      renameSync(folder, path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       throw toDiskFailure(error, this.folder);

@@ -10,6 +10,19 @@ export interface ImageConfig {
   workingDirectory?: string;
   user?: string;
   architecture: string;
+  /** The rest is kept for those who ask for it; nothing here acts on it, but builds on `onBuild` and `shell`. */
+  labels?: Record<string, string>;
+  /** `8080/tcp`. */
+  exposedPorts?: string[];
+  volumes?: string[];
+  stopSignal?: string;
+  /** In Docker's words: Test, Interval, Timeout, StartPeriod (nanoseconds), Retries. */
+  healthcheck?: Record<string, unknown>;
+  /** What RUN, CMD and ENTRYPOINT in shell form are given to. */
+  shell?: string[];
+  /** Instructions for builds on top of this image. */
+  onBuild?: string[];
+  author?: string;
 }
 
 /** Points at a blob or a manifest (OCI image-spec v1.1, descriptor.md). */
@@ -96,7 +109,27 @@ export function parseConfiguration(bytes: Buffer, name: string): Configuration {
       workingDirectory: text(config.WorkingDir),
       user: text(config.User),
       architecture: text(json.architecture) ?? 'unknown',
+      ...toMetadata(config),
     },
+  };
+}
+
+/** Only what the configuration has. */
+function toMetadata(config: Record<string, unknown>): Partial<ImageConfig> {
+  const { Labels, ExposedPorts, Volumes, StopSignal, Healthcheck, Shell, OnBuild } = config;
+  const labels = isObject(Labels) ? Object.entries(Labels).filter(([, value]) => typeof value === 'string') : [];
+  const keys = (value: unknown) => (isObject(value) ? Object.keys(value) : []);
+  const lists = {
+    exposedPorts: keys(ExposedPorts),
+    volumes: keys(Volumes),
+    shell: toTexts(Shell),
+    onBuild: toTexts(OnBuild),
+  };
+  return {
+    ...Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0)),
+    ...(labels.length > 0 && { labels: Object.fromEntries(labels) as Record<string, string> }),
+    ...(typeof StopSignal === 'string' && StopSignal !== '' && { stopSignal: StopSignal }),
+    ...(isObject(Healthcheck) && { healthcheck: Healthcheck }),
   };
 }
 
