@@ -10,6 +10,7 @@ export interface ClusterEntry {
   folder?: string;
   outputFolder?: string;
   imageStore?: string;
+  cache?: string;
   engine?: string;
   parallel?: number;
   mirrors?: Record<string, string>;
@@ -17,7 +18,7 @@ export interface ClusterEntry {
 
 /** A cluster's name is also the authority of its files' URIs. */
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
-const texts = ['sshConfig', 'folder', 'outputFolder', 'imageStore', 'engine'] as const;
+const texts = ['sshConfig', 'folder', 'outputFolder', 'imageStore', 'cache', 'engine'] as const;
 const maps = ['sshOptions', 'mirrors'] as const;
 
 /** Reads the setting; what is wrong is told as one sentence per fault, and its entry left out. */
@@ -79,7 +80,7 @@ function checkEntry(entry: unknown, before: readonly ClusterEntry[]): string | u
   if (parallel !== undefined && !(Number.isSafeInteger(parallel) && (parallel as number) > 0)) {
     return 'parallel must be a whole number from 1 on.';
   }
-  for (const name of ['outputFolder', 'imageStore'] as const) {
+  for (const name of ['outputFolder', 'imageStore', 'cache'] as const) {
     const path = fields[name];
     if (typeof path === 'string' && path !== '' && !path.startsWith('/')) return `${name} must be an absolute path.`;
   }

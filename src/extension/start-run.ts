@@ -117,15 +117,15 @@ export class RunStarter {
   async #warnOfLocks(cluster: Cluster, entry: ClusterEntry, signal: AbortSignal): Promise<void> {
     const paths = [
       cluster.helper.hello.home,
-      ...[entry.outputFolder, entry.imageStore].filter(path => path !== undefined),
+      ...[entry.outputFolder, entry.imageStore, entry.cache].filter(path => path !== undefined),
     ];
     const findings = await cluster.request(checkLocks, { paths }, signal);
     for (const finding of findings) this.#locks.warn(entry.name, finding);
   }
 }
 
-function toOptions({ engine, parallel, mirrors, imageStore }: ClusterEntry): RunOptions {
-  return { ...(engine === undefined || engine === 'auto' ? {} : { engine }), parallel, mirrors, imageStore };
+function toOptions({ engine, parallel, mirrors, imageStore, cache }: ClusterEntry): RunOptions {
+  return { ...(engine === undefined || engine === 'auto' ? {} : { engine }), parallel, mirrors, imageStore, cache };
 }
 
 function labelOf({ uri, id }: ProcessKey): string {

@@ -20,7 +20,7 @@ import { fileReader } from './file-reader.ts';
 import { findHome, type Home } from './home.ts';
 import { openImageSource } from './images.ts';
 import { formatTargets, formatToolHelp, parseInputOptions } from './input-options.ts';
-import { keepLogs } from './keep-logs.ts';
+import { keepLogs, openLogFolder } from './keep-logs.ts';
 import { loadCommandLine, saveCommandLine } from './run-command-line.ts';
 import { removeRunFolder } from './run-end.ts';
 import { makeRunFolder } from './run-folder.ts';
@@ -91,6 +91,7 @@ export function describeMachine(
     | 'engine'
     | 'noContainer'
     | 'imageStore'
+    | 'cacheDir'
     | 'mirrors'
     | 'parallel'
     | 'cores'
@@ -105,6 +106,7 @@ export function describeMachine(
   | 'loadEngine'
   | 'hostEngine'
   | 'spawner'
+  | 'cache'
   | 'images'
   | 'loadEvaluator'
   | 'reader'
@@ -121,6 +123,7 @@ export function describeMachine(
     loadEngine: isHost ? undefined : () => selectEngine(options.engine),
     hostEngine: loadHostEngine(),
     spawner: findSpawner(),
+    cache: options.cacheDir,
     images: openImageSource({
       store: options.imageStore ?? findHome().images,
       mirrors: options.mirrors,
@@ -274,7 +277,7 @@ async function finish(
     const text = `${JSON.stringify(outcome.outputs, writeNumbersInFull, 4)}\n`;
     invocation.stdout(text);
     if (options.summary !== undefined) writeFileSync(options.summary, text);
-    if (options.logDir !== undefined) keepLogs(folder, options.logDir);
+    keepLogs(folder, options.logDir ?? openLogFolder(findHome(), basename(folder)));
     if (options.keep) invocation.stderr(`The folder of the run is ${folder}\n`);
     else await removeRunFolder(folder, { alone: true });
     return 0;

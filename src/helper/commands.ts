@@ -16,8 +16,8 @@ export const commands: CommandEntry[] = [
     usage:
       '[--outdir DIR] [--quiet] [--engine NAME] [--no-container] [--default-container IMAGE] [--image-store DIR]\n' +
       '           [--mirror HOST=URL]... [--pull missing|always|never] [--parallel N] [--cores N] [--ram MIB]\n' +
-      '           [--on-error stop|continue|kill] [--tmpdir-prefix PREFIX] [--keep] [--log-dir DIR] [--timestamps]\n' +
-      '           [--target NAME]... [--single-step STEP] [--single-process STEP] [--print-targets]\n' +
+      '           [--on-error stop|continue|kill] [--tmpdir-prefix PREFIX] [--keep] [--log-dir DIR] [--cache-dir DIR]\n' +
+      '           [--timestamps] [--target NAME]... [--single-step STEP] [--single-process STEP] [--print-targets]\n' +
       '           [--move-outputs|--copy-outputs|--leave-outputs] [--no-compute-checksum] [--write-summary FILE]\n' +
       '           [--basedir DIR] [--overrides FILE]... [--preserve-environment NAME]... [--preserve-entire-environment]\n' +
       '           [--eval-timeout SECONDS] [--lenient] [--enable-dev] [--tool-help] TOOL [INPUTS] [--INPUT VALUE]...',

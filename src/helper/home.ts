@@ -10,9 +10,12 @@ export interface Home {
   images: string;
   runs: string;
   sources: string;
+  /** What tools of runs that ended well have said: `logs/ID/`. */
+  logs: string;
 }
 
 export function findHome(environment: NodeJS.ProcessEnv = process.env): Home {
   const folder = resolve(environment.CWL_ON_CLUSTERS_HOME || join(homedir(), '.cwl-on-clusters'));
-  return { folder, images: join(folder, 'images'), runs: join(folder, 'runs'), sources: join(folder, 'sources') };
+  const place = (name: string) => join(folder, name);
+  return { folder, images: place('images'), runs: place('runs'), sources: place('sources'), logs: place('logs') };
 }

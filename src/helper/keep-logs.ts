@@ -1,6 +1,20 @@
-import { copyFileSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
+import type { Home } from './home.ts';
+
+/** Runs whose logs are kept without anybody having asked. */
+const keptRuns = 100;
+
+/** Where the logs of a run go by default; those of the oldest runs are removed. */
+export function openLogFolder(home: Home, run: string): string {
+  mkdirSync(home.logs, { recursive: true, mode: 0o700 });
+  const names = readdirSync(home.logs).sort();
+  for (const name of names.slice(0, Math.max(0, names.length - keptRuns + 1))) {
+    rmSync(join(home.logs, name), { recursive: true, force: true });
+  }
+  return join(home.logs, run);
+}
 
 /**
  * Copies what the tasks of a run wrote to their standard streams, and the run's journal, into `target`: `TASK.stdout`

@@ -71,6 +71,7 @@ function takeOptions(fields: Fields): RunOptions {
     parallel: fields.parallel === undefined ? undefined : takeCount(fields, 'parallel'),
     mirrors: mirrors && Object.fromEntries(Object.keys(mirrors).map(host => [host, takeText(mirrors, host)])),
     imageStore: takeOptionalText(fields, 'imageStore'),
+    cache: takeOptionalText(fields, 'cache'),
   };
 }
 

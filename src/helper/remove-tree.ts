@@ -12,7 +12,8 @@ export async function removeTree(folder: string, { alone = false } = {}): Promis
     else await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'ENOTEMPTY') throw error;
+    // ENOENT: somebody else is removing it, too.
+    if (!['EACCES', 'EPERM', 'ENOTEMPTY', 'ENOENT'].includes(code ?? '')) throw error;
     await allowRemoval(folder);
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
@@ -22,7 +23,7 @@ async function allowRemoval(folder: string): Promise<void> {
   const info = await lstat(folder).catch(() => undefined);
   if (!info?.isDirectory()) return;
   await chmod(folder, 0o700).catch(() => {});
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     if (entry.isDirectory()) await allowRemoval(join(folder, entry.name));
   }
 }

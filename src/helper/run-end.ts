@@ -35,6 +35,7 @@ export async function cancelRun(run: RunFolder): Promise<void> {
 
 /** Removes the run's own folder; throws `run/busy` while it runs. */
 export async function removeRun(home: Home, run: RunFolder): Promise<void> {
+  await waitForProcess(run);
   if (isRunAlive(run.folder)) {
     throw new Failure('run/busy', 'a running run can not be removed', { hint: 'Cancel it first.' });
   }
@@ -42,6 +43,14 @@ export async function removeRun(home: Home, run: RunFolder): Promise<void> {
   const gone = join(home.runs, `.removed.${run.id}`);
   await rename(run.folder, gone);
   await removeRunFolder(gone);
+}
+
+/** The process of a run that has ended needs a moment to end itself. */
+async function waitForProcess(run: RunFolder): Promise<void> {
+  const reader = new RunReader(run);
+  await reader.refresh();
+  if (!['success', 'failure', 'cancelled'].includes(reader.toSummary().state)) return;
+  for (let part = 0; part < 50 && isRunAlive(run.folder); part++) await sleep(100);
 }
 
 /** Also where the folder is a link to one on the file system of the outputs. */

@@ -45,6 +45,7 @@ export async function startRunInFolder(folder: string, invocation: Invocation): 
         engine: options.engine,
         noContainer: false,
         imageStore: options.imageStore,
+        cacheDir: options.cache,
         mirrors: options.mirrors ?? {},
         parallel: options.parallel,
         cores: undefined,

@@ -10,6 +10,8 @@ export interface RunArguments {
   noContainer: boolean;
   defaultContainer: string | undefined;
   imageStore: string | undefined;
+  /** Results that runs share; undefined: everything is done anew. */
+  cacheDir: string | undefined;
   /** Registry host to mirror URL. */
   mirrors: Record<string, string>;
   parallel: number | undefined;
@@ -71,6 +73,7 @@ const settings: Record<string, (options: RunArguments, value: string) => void> =
   '--engine': (options, value) => (options.engine = value),
   '--scheduler': (_, value) => checkScheduler(value),
   '--default-container': (options, value) => (options.defaultContainer = value),
+  '--cache-dir': (options, value) => (options.cacheDir = resolve(value)),
   '--image-store': (options, value) => (options.imageStore = resolve(value)),
   '--mirror': (options, value) => addMirror(options.mirrors, value),
   '--parallel': (options, value) => (options.parallel = toNumber('--parallel', value, 1)),
@@ -103,6 +106,7 @@ export function parseRunArguments(args: readonly string[]): RunArguments {
     noContainer: false,
     defaultContainer: undefined,
     imageStore: undefined,
+    cacheDir: undefined,
     mirrors: {},
     parallel: undefined,
     cores: undefined,

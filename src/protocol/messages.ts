@@ -65,6 +65,8 @@ export interface RunOptions {
   /** Registry host to mirror URL: `{ "docker.io": "http://127.0.0.1:5000" }`. */
   mirrors?: Record<string, string>;
   imageStore?: string;
+  /** Absolute folder of results that runs share (CWL v1.2, WorkReuse). */
+  cache?: string;
 }
 /**
  * Starts a run that lives on by itself; answers when its process has begun. Where the documents or inputs are at fault it

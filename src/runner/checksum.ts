@@ -7,8 +7,13 @@ const chunk = 4 * 1_048_576;
 
 /** `sha1$...` of a file, streaming; `size` in bytes is what it is known to have (CWL v1.2, File.checksum). */
 export async function computeChecksum(path: string, size: number): Promise<string> {
-  const hash = createHash('sha1');
-  if (size <= 65_536) return `sha1$${hash.update(readFileSync(path)).digest('hex')}`;
+  return `sha1$${await computeDigest(path, size, 'sha1')}`;
+}
+
+/** Hexadecimal digest of a file of `size` bytes, streaming. */
+export async function computeDigest(path: string, size: number, algorithm: 'sha1' | 'sha256'): Promise<string> {
+  const hash = createHash(algorithm);
+  if (size <= 65_536) return hash.update(readFileSync(path)).digest('hex');
   const file = await open(path, 'r');
   try {
     // While one half is hashed the other one is read.
@@ -24,5 +29,5 @@ export async function computeChecksum(path: string, size: number): Promise<strin
   } finally {
     await file.close();
   }
-  return `sha1$${hash.digest('hex')}`;
+  return hash.digest('hex');
 }

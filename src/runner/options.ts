@@ -39,6 +39,8 @@ export interface RunOptions {
   images: ImageSource;
   /** The kit's program that starts tasks; undefined: this process starts them itself, which takes longer. */
   spawner?: string;
+  /** Folder of the results that runs share (WorkReuse); undefined: everything is done anew. */
+  cache?: string;
   /** Image reference for tools that name none. */
   defaultContainer?: string;
   /** Called once, when the first process that uses JavaScript is met. */

@@ -49,19 +49,19 @@ async function runTask(
   }
   run.record({ type: 'task', time: now(), task, step, state: 'waiting' });
   try {
-    const outputs =
+    const { outputs, isReused = false } =
       process.class === 'ExpressionTool'
-        ? runExpressionTool(run, process, scope)
+        ? { outputs: runExpressionTool(run, process, scope) }
         : await runTool(run, process, scope, findListing(process, scope));
     run.record({
       type: 'task',
       time: now(),
       task,
       step,
-      state: 'success',
+      state: isReused ? 'reused' : 'success',
       outputs,
       key,
-      ...(process.class === 'CommandLineTool' && { exitCode: 0 }),
+      ...(process.class === 'CommandLineTool' && !isReused && { exitCode: 0 }),
     });
     return cloneValue(outputs);
   } catch (caught) {

@@ -9,6 +9,7 @@ import type { RunEvent } from './events.ts';
 import type { Gate } from './gate.ts';
 import type { TaskEvent } from './journal.ts';
 import type { DockerRequirement, RunOptions } from './options.ts';
+import type { ReuseCache } from './reuse-cache.ts';
 import type { Slots } from './slots.ts';
 import type { Starters } from './starters.ts';
 import type { TaskSandboxes } from './task-sandboxes.ts';
@@ -18,6 +19,8 @@ export interface RunState {
   options: RunOptions;
   gate: Gate;
   slots: Slots;
+  /** Results of other runs; undefined where none are to be used. */
+  cache: ReuseCache | undefined;
   sandboxes: TaskSandboxes;
   starters: Starters;
   evaluator: Evaluator | undefined;

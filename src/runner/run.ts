@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Failure, formatFailure } from '#base/failure.ts';
 import { addTriples, type Ontology } from '#cwl/format.ts';
-import type { Process } from '#cwl/model.ts';
+import type { Process, Requirement } from '#cwl/model.ts';
 import { parseRdfXml } from '#cwl/rdf-xml.ts';
 import { inherit, noRequirements } from '#cwl/requirements.ts';
 import { parseTurtle } from '#cwl/turtle.ts';
@@ -16,6 +16,7 @@ import { findFinished, Journal, readJournal } from './journal.ts';
 import type { DockerRequirement, RunOptions, RunOutcome } from './options.ts';
 import { runProcess } from './process.ts';
 import { findRelocation, finishRelocation, relocateOutputs } from './relocate.ts';
+import { ReuseCache } from './reuse-cache.ts';
 import { explain, now, type RunState, StepFailed } from './run-state.ts';
 import { Slots } from './slots.ts';
 import { Starters } from './starters.ts';
@@ -114,6 +115,7 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
     options,
     gate: new Gate(options.capacity, signal),
     slots: new Slots(options.folder),
+    cache: openCache(options),
     sandboxes: new TaskSandboxes(options.folder),
     starters: new Starters(options.spawner),
     evaluator: undefined,
@@ -169,6 +171,25 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
       if (signal.aborted || (options.onError === 'stop' && failures.length > 0)) throw new StepFailed();
     },
   };
+}
+
+function openCache({ cache, process }: RunOptions): ReuseCache | undefined {
+  if (cache === undefined) return undefined;
+  if (changesInPlace(process)) {
+    // A step that changes its input would change what the cache holds.
+    return undefined;
+  }
+  try {
+    return new ReuseCache(cache);
+  } catch (error) {
+    throw new Failure('runner/cache', `${cache} can't be used as a cache`, { cause: error });
+  }
+}
+
+function changesInPlace(root: Process): boolean {
+  const has = (part: { requirements: Requirement[]; hints: Requirement[] }) =>
+    [...part.requirements, ...part.hints].some(each => each.class === 'InplaceUpdateRequirement' && each.inplaceUpdate);
+  return has(root) || (root.class === 'Workflow' && root.steps.some(step => has(step) || changesInPlace(step.run)));
 }
 
 function toImageKey({ place: _, ...what }: DockerRequirement): string {

@@ -7,7 +7,7 @@ import { Failure } from '#base/failure.ts';
 import { buildCommandLine } from '#cwl/command-line.ts';
 import { type Context, evaluate, evaluateString, formatPlace } from '#cwl/expression.ts';
 import { findPaths, type PathValue } from '#cwl/file-value.ts';
-import { evaluateWorkDir } from '#cwl/initial-work-dir.ts';
+import { evaluateWorkDir, type WorkDirEntry } from '#cwl/initial-work-dir.ts';
 import type { CommandLineTool, LoadListing, Value } from '#cwl/model.ts';
 import { collectOutputs, readOutputObject } from '#cwl/outputs.ts';
 import { findRequirement } from '#cwl/requirements.ts';
@@ -20,6 +20,7 @@ import { completeNames } from './inputs.ts';
 import { openOutputFolder } from './output-folder.ts';
 import { findChanges, takeFingerprint } from './protect.ts';
 import { formatTaskFailure } from './report.ts';
+import { toReuseKey } from './reuse-key.ts';
 import { now, type RunState, type Scope } from './run-state.ts';
 import { settleOutputs } from './settle.ts';
 import type { Slot } from './slots.ts';
@@ -27,13 +28,19 @@ import { runCommand } from './spawn.ts';
 import { Staging, type TaskPaths } from './staging.ts';
 import { makeTaskFolder, type TaskFolder } from './task-folder.ts';
 
+export interface ToolResult {
+  outputs: Record<string, Value>;
+  /** They are those of an earlier run, and the tool was not started. */
+  isReused: boolean;
+}
+
 /** Runs one CommandLineTool: stage, start, wait, collect. Throws where it fails, with all that a person needs to know. */
 export async function runTool(
   run: RunState,
   tool: CommandLineTool,
   scope: Scope,
   listing: LoadListing,
-): Promise<Record<string, Value>> {
+): Promise<ToolResult> {
   refuseUnsupported(scope);
   const lib = findRequirement(scope.requirements, 'InlineJavascriptRequirement')?.expressionLib;
   const context: Context = {
@@ -105,11 +112,11 @@ class Task {
   }
 
   /** After a failure the task keeps all that there is, for people to look at. */
-  async run(context: Context): Promise<Record<string, Value>> {
+  async run(context: Context): Promise<ToolResult> {
     try {
-      const outputs = await this.#execute(context);
+      const result = await this.#execute(context);
       this.#run.slots.give(this.#slot, this.#logs);
-      return outputs;
+      return result;
     } catch (error) {
       this.#run.slots.abandon(this.#slot, this.#folder.temporary);
       await this.#run.starters.drop(this.#slot);
@@ -117,10 +124,13 @@ class Task {
     }
   }
 
-  async #execute(context: Context): Promise<Record<string, Value>> {
-    await this.#stage(context);
+  async #execute(context: Context): Promise<ToolResult> {
+    const entries = await this.#stage(context);
     const { image } = this.#container ?? {};
     const sandbox = this.#planSandbox(context);
+    const key = await this.#findKey(context, entries, sandbox);
+    const reused = key === undefined ? undefined : this.#run.cache?.find(key);
+    if (reused) return { outputs: reused, isReused: true };
     const streams = this.#planStreams(context);
     const engine = this.#container?.engine ?? this.#run.options.hostEngine;
     const commandLine = formatCommand(sandbox.argv);
@@ -162,21 +172,66 @@ class Task {
     try {
       const outputs = this.#collect(context, exit);
       await settleOutputs(outputs, this.#view());
-      return outputs;
+      if (key !== undefined) await this.#keep(key, outputs, commandLine);
+      return { outputs, isReused: false };
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       throw this.#failure(error.message, exit, sandbox.argv, streams.stderr);
     }
   }
 
-  async #stage(context: Context): Promise<void> {
+  /** Undefined where nothing is to be reused (CWL v1.2, WorkReuse). */
+  async #findKey(context: Context, entries: WorkDirEntry[], sandbox: Sandbox): Promise<string | undefined> {
+    const { cache } = this.#run;
+    if (!cache) return undefined;
+    const { requirements, inputs } = this.#scope;
+    const requirement = findRequirement(requirements, 'WorkReuse');
+    if (requirement) {
+      const { enableReuse, place } = requirement;
+      const value = typeof enableReuse === 'string' ? evaluate(enableReuse, context, { place }) : enableReuse;
+      if (typeof value !== 'boolean')
+        throw new Failure(
+          'runner/reuse',
+          `${formatPlace(place)}: enableReuse must be true or false, not ${JSON.stringify(value)}`,
+        );
+      if (!value) return undefined;
+    }
+    const { work, temporary, folder } = this.paths;
+    const all = {
+      tool: this.#tool,
+      requirements,
+      inputs,
+      entries,
+      argv: sandbox.argv,
+      environment: sandbox.env,
+      network: sandbox.network,
+      image: this.#container?.image.digest,
+      workGuest: work.guest,
+      runtime: context.runtime,
+      places: { [temporary.host]: '(temporary)', [folder]: '(task)' },
+    };
+    return toReuseKey(all, cache.digests);
+  }
+
+  async #keep(key: string, outputs: Record<string, Value>, commandLine: string): Promise<void> {
+    try {
+      await this.#run.cache?.store(key, outputs, { own: this.paths.work.host, commandLine });
+    } catch (error) {
+      this.#run.options.log.warn(
+        `${this.#scope.task}: its result could not be put into the cache: ${(error as Error).message}`,
+      );
+    }
+  }
+
+  async #stage(context: Context): Promise<WorkDirEntry[]> {
     const { requirements } = this.#scope;
     this.#staging.addInputs(findPaths(context.inputs));
     const requirement = findRequirement(requirements, 'InitialWorkDirRequirement');
-    if (!requirement) return;
+    if (!requirement) return [];
     const allowAbsolute = this.#container?.isRequired === true && !['v1.0', 'v1.1'].includes(this.#tool.cwlVersion);
     const inplace = findRequirement(requirements, 'InplaceUpdateRequirement')?.inplaceUpdate === true;
-    for (const entry of evaluateWorkDir(requirement, context)) {
+    const entries = evaluateWorkDir(requirement, context);
+    for (const entry of entries) {
       if (entry.kind === 'path') {
         this.#locate(entry.value);
         completeNames(entry.value, { what: 'InitialWorkDirRequirement' });
@@ -184,6 +239,7 @@ class Task {
       await this.#staging.addToWorkDir(entry, { allowAbsolute, inplace });
     }
     for (const value of findPaths(context.inputs)) this.#staging.movePaths(value);
+    return entries;
   }
 
   /** An expression may have made a File from the path of an input. */

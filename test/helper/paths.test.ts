@@ -25,7 +25,7 @@ describe('paths from the other end', () => {
 
   test('the id of a run is a plain name', () => {
     assert.ok(isRunId('20260102-030405-0a1b2c3d4e'));
-    const home = { folder: '/h', images: '/h/images', runs: '/h/runs', sources: '/h/sources' };
+    const home = { folder: '/h', images: '/h/images', runs: '/h/runs', sources: '/h/sources', logs: '/h/logs' };
     for (const id of ['', '.', '..', '../x', 'a/b', '.removed.x', '-x', 'a\0', 'x'.repeat(200)]) {
       assert.throws(
         () => toRunFolder(home, id),
@@ -78,7 +78,13 @@ describe('requests', () => {
       inputs: { n: 1 },
       label: 'l',
       outdir: undefined,
-      options: { engine: undefined, parallel: 2, mirrors: { 'docker.io': 'http://m' }, imageStore: undefined },
+      options: {
+        engine: undefined,
+        parallel: 2,
+        mirrors: { 'docker.io': 'http://m' },
+        imageStore: undefined,
+        cache: undefined,
+      },
     });
     const good = { sources: [], tool: 'a', inputs: {}, label: 'l' };
     for (const wrong of [
