@@ -299,10 +299,12 @@ describe('a run', () => {
     const ended = helper.run(['run', '--no-container', '--outdir', 'by-hand', 'by-hand.cwl', '--gate', gate]);
     const find = async () =>
       (await served.connection.sendRequest(protocol.listRuns)).find(each => each.label === 'by-hand.cwl');
-    for (let wait = 0; wait < 100 && (await find())?.tasks.running !== 1; wait++) await sleep(50);
+    for (let wait = 0; wait < 100 && !(await find()); wait++) await sleep(50);
     const run = await find();
-    assert.equal(run?.state, 'running');
-    await untilStarted(gate);
+    assert.ok(run);
+    const isSecond = (detail: RunDetail) =>
+      detail.taskList.some(task => task.id === 'second' && task.state === 'running');
+    await waitFor(run.id, isSecond);
     for (const pid of findProcesses('by-hand.cwl')) process.kill(pid, 'SIGKILL');
     await ended;
     assert.equal((await find())?.state, 'interrupted');
