@@ -6,7 +6,7 @@ import { hashEntry } from './build-layer.ts';
 import { isPathPattern, parseIgnoreRules, parsePathPattern } from './path-pattern.ts';
 import { markerName } from './prepare-rootfs.ts';
 import { resolveInside } from './rootfs-path.ts';
-import { fromText, toBytes, toText, walkTree } from './tree.ts';
+import { fromText, toBytes, walkTree } from './tree.ts';
 
 /** A file or folder that COPY takes. */
 export interface Source {
@@ -55,8 +55,9 @@ export class BuildContext {
       const source = await this.#load(name);
       if (source) sources.push(source);
     }
-    if (sources.length > 0) return sources;
-    throw new Failure('image/no-such-source', `${word} is not in ${toText(this.#root)}`, {
+    // A pattern may match nothing as long as there is something else to copy.
+    if (sources.length > 0 || isPathPattern(text)) return sources;
+    throw new Failure('image/no-such-source', `${word} is not in the folder, stage or image to copy from`, {
       hint: this.#rules ? 'It may be left out by .dockerignore.' : undefined,
     });
   }

@@ -82,6 +82,11 @@ export async function copyStep(
         options.onChown();
       }
       const sources = found ?? (await find());
+      if (sources.length + fetched.length + texts.length === 0) {
+        throw new Failure('image/no-such-source', `nothing matches ${rest.join(' ')}`, {
+          hint: 'It may be left out by .dockerignore.',
+        });
+      }
       const all = [
         ...fetched,
         ...(keyword === 'ADD' ? await unpackArchives(sources, temporary, options.signal) : sources),

@@ -34,6 +34,7 @@ export class BuildStage {
   readonly #inherited: number;
   #key: string;
   #work: string | undefined;
+  #made: Promise<string> | undefined;
   #snapshot: Snapshot = new Map();
 
   /** On an image, on an earlier stage, or on nothing. */
@@ -84,8 +85,13 @@ export class BuildStage {
   }
 
   /** The files on the disk, in a folder of this stage alone. */
-  async materialise(): Promise<string> {
-    if (this.#work !== undefined) return this.#root;
+  materialise(): Promise<string> {
+    // Several sources may be looked for at once.
+    this.#made ??= this.#make();
+    return this.#made;
+  }
+
+  async #make(): Promise<string> {
     const { store, layers, signal } = this.#context;
     const work = store.temporaries.make('build');
     this.#work = work;

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   constants,
@@ -78,6 +79,9 @@ export class TreeCopier {
       chmodSync(toBytes(to), mode & 0o7777);
       utimesSync(toBytes(to), time, time);
       this.bytes += stat.size;
+    } else if (stat.isFIFO()) {
+      // Node has no call for it.
+      spawnSync('mkfifo', ['-m', (mode & 0o777).toString(8), '--', Buffer.from(to, 'latin1').toString()]);
     }
   }
 

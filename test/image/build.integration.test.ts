@@ -156,22 +156,26 @@ COPY --from=0 /bin/busybox /bin/
 });
 
 test('stages copy from each other, ONBUILD of the base runs, and the base stays as it was', async () => {
-  const made = await build({
-    Dockerfile: `FROM test/trigger:trigger AS one
-RUN rm /etc/group && echo changed >>/etc/passwd && ln -s /etc /outside
+  const dockerfile = `FROM test/trigger:trigger AS one
+RUN rm /etc/group && echo changed >>/etc/passwd && ln -s /etc /outside && mkfifo /etc/pipe
 FROM scratch
-COPY --from=one /triggered /outside/passwd /etc/
+COPY --from=one /triggered /outside/passwd /nothing* /etc/
 COPY --from=test/base:latest /bin/busybox /bin/sh
 COPY --from=one /outside /link
 RUN echo ok >/done
-`,
-  });
+`;
+  const made = await build({ Dockerfile: dockerfile });
   assert.equal(made.code, 0, made.stderr);
   const read = (path: string) => readFileSync(join(made.rootfs, path), 'utf8');
   assert.equal(read('etc/triggered'), 'triggered\n');
   assert.match(read('etc/passwd'), /changed\n$/);
   assert.match(read('link/passwd'), /changed\n$/);
   assert.equal(read('done'), 'ok\n');
+  assert.ok(lstatSync(join(made.rootfs, 'link/pipe')).isFIFO());
+  // The first stage comes from the cache then, and is put on the disk for the second.
+  const other = await build({ Dockerfile: dockerfile.replace('/link\n', '/other\n') });
+  assert.equal(other.code, 0, other.stderr);
+  assert.ok(lstatSync(join(other.rootfs, 'other/pipe')).isFIFO());
   const base = await inspect('test/trigger:trigger');
   assert.ok(existsSync(join(base.rootfs, 'etc/group')));
   assert.doesNotMatch(readFileSync(join(base.rootfs, 'etc/passwd'), 'utf8'), /changed/);
