@@ -100,7 +100,7 @@ export function describeMachine(
     | 'evalTimeout'
     | 'defaultContainer'
   > &
-    Partial<Pick<RunArguments, 'environment' | 'pull' | 'checksums' | 'outputs'>>,
+    Partial<Pick<RunArguments, 'quiet' | 'environment' | 'pull' | 'checksums' | 'outputs'>>,
 ): Pick<
   RunOptions,
   | 'loadEngine'
@@ -128,6 +128,8 @@ export function describeMachine(
       store: options.imageStore ?? findHome().images,
       mirrors: options.mirrors,
       policy: options.pull,
+      engine: options.engine,
+      onOutput: options.quiet ? undefined : text => process.stderr.write(text),
     }),
     loadEvaluator() {
       evaluator ??= import('./quickjs-evaluator.ts').then(({ createEvaluator }) =>

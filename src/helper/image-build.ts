@@ -75,6 +75,7 @@ export async function buildDockerFile(
     signal: AbortSignal;
     onProgress(progress: Progress): void;
     engine?: string;
+    onOutput?(text: string): void;
   },
 ): Promise<Image> {
   const name = `dockerFile of ${basename(toLocalPath(uri) ?? uri)}:${range.start.line + 1}`;

@@ -9,13 +9,17 @@ export interface ImageSourceOptions {
   mirrors: Record<string, string>;
   /** When the registry is asked; `missing` by default. */
   policy?: 'missing' | 'always' | 'never';
+  /** The engine that was asked for; builds take a form of PRoot in any case. */
+  engine?: string;
+  /** What builds do and what their commands write. */
+  onOutput?(text: string): void;
 }
 
 /**
  * The images that DockerRequirements name: from the store, or else from where the requirement says (CWL v1.2,
  * DockerRequirement). The image room is loaded with the first one.
  */
-export function openImageSource({ store: folder, mirrors, policy }: ImageSourceOptions): ImageSource {
+export function openImageSource({ store: folder, mirrors, policy, engine, onOutput }: ImageSourceOptions): ImageSource {
   return {
     async resolve(requirement, signal, onProgress) {
       const { openStore } = await import('#image/store.ts');
@@ -39,7 +43,7 @@ export function openImageSource({ store: folder, mirrors, policy }: ImageSourceO
       }
       if (dockerFile !== undefined) {
         const { buildDockerFile } = await import('./image-build.ts');
-        return buildDockerFile(requirement, dockerFile, { ...options, mirrors, policy });
+        return buildDockerFile(requirement, dockerFile, { ...options, mirrors, policy, engine, onOutput });
       }
       const { uri, range } = requirement.place;
       const line = `${toLocalPath(uri) ?? uri}:${range.start.line + 1}`;

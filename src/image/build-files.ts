@@ -43,7 +43,6 @@ export async function copyStep(
   const target = toAbsolute(destination, stage.state.config.workingDirectory);
   const temporary = options.store.temporaries.make('add');
   try {
-    const { context, digest: stageDigest } = await options.findContext(flags.from);
     const texts = heredocs.map(each => ({
       name: each.name,
       text: each.isExpanded ? expand(each.text, stage.state, true) : each.text,
@@ -55,6 +54,8 @@ export async function copyStep(
         hint: 'Clone it in a RUN.',
       });
     }
+    // Without anything to copy none is needed.
+    const { context, digest: stageDigest } = rest.length > 0 ? await options.findContext(flags.from) : {};
     const fetched: Source[] = [];
     for (const [index, url] of urls.entries()) {
       const path = fromText(
@@ -62,7 +63,7 @@ export async function copyStep(
       );
       fetched.push({ name: path.split('/').pop() as string, place: path, entries: [], stat: lstatSync(toBytes(path)) });
     }
-    const find = async () => (await Promise.all(rest.map(word => context.find(word)))).flat();
+    const find = async () => (await Promise.all(rest.map(word => context?.find(word) ?? []))).flat();
     // The files of a stage need not be on the disk for this.
     const found = stageDigest === undefined ? await find() : undefined;
     const facts = [

@@ -109,7 +109,13 @@ export class BuildLayers {
     const place = this.#place(key);
     const from = fromText(join(place, 'root'));
     const { ino } = statSync(place);
-    for (const path of layer.removed) removeTree(toBytes(`${base}/${path}`));
+    for (const path of layer.removed) {
+      const parent = toBytes(`${base}/${path.slice(0, Math.max(path.lastIndexOf('/'), 0))}`);
+      const mode = lstatSync(parent, { throwIfNoEntry: false })?.mode ?? 0o700;
+      removeTree(toBytes(`${base}/${path}`));
+      // It was opened where its owner must not change it.
+      if ((mode & 0o200) === 0) chmodSync(parent, mode & 0o7777);
+    }
     const copier = new TreeCopier();
     for await (const { path, stat } of walkTree(from, { signal })) {
       const to = `${base}/${path}`;

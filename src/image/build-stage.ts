@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildState } from './build-config.ts';
 import { type BuildLayer, type BuildLayers, chainKey, type Snapshot, takeSnapshot } from './build-layer.ts';
 import { toDiskFailure } from './disk-failure.ts';
@@ -10,6 +11,9 @@ import { removeTree } from './remove-tree.ts';
 import { RootfsWriter } from './rootfs-writer.ts';
 import type { Store } from './store.ts';
 import { copyTree, fromText, walkTree } from './tree.ts';
+
+/** The longest tick of a kernel's clock for files, twice; ms. */
+const tick = 20;
 
 /** What all stages of one build share. */
 export interface StageContext {
@@ -76,6 +80,8 @@ export class BuildStage {
       return true;
     }
     const root = await this.materialise();
+    // File systems tell times in ticks: a change in the tick of the snapshot could not be seen.
+    await sleep(tick);
     await action(root);
     const after = await takeSnapshot(root, signal);
     const layer = await layers.save(key, root, [this.#snapshot, after], !isCached, signal);

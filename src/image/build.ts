@@ -91,7 +91,9 @@ class Build {
       target === undefined ? this.#file.stages.length - 1 : this.#findStage(target, this.#file.stages.length);
     if (index === undefined) {
       const names = this.#file.stages.map((stage, i) => stage.name ?? `${i}`).join(', ');
-      throw new Failure('image/no-such-stage', `${this.#name} has no stage ${target}`, { hint: `It has ${names}.` });
+      throw new Failure('image/no-such-stage', `${this.#name} has no stage ${target}`, {
+        hint: `Its stages are: ${names}.`,
+      });
     }
     const stage = await this.#build(index);
     const unused = [...this.#given.keys()].filter(name => !this.#used.has(name) && !isProxyName(name));

@@ -1,6 +1,7 @@
 // Dockerfiles built by the helper's bundle, as an unprivileged user, on a base image of busybox.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   lstatSync,
@@ -11,7 +12,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
+
 import { after, before, test } from 'node:test';
 import { type InstalledHelper, installHelper } from '../support/helper.ts';
 import { busyboxImage, writeLayout } from '../support/images.ts';
@@ -378,6 +382,39 @@ outputs: { out: stdout }
     const ran = await helper.run(['run', '--engine', 'proot', '--pull', 'never', tool], { cwd: folder });
     assert.equal(ran.code, 0, ran.stderr);
     assert.equal(readFileSync(join(folder, 'out.txt'), 'utf8'), 'built\n');
+    assert.match(ran.stderr, /^dockerFile of tool\.cwl:\d+:2: RUN echo built/m);
   }
   assert.match((await helper.run(['image', 'list'])).stdout, /test\/by-cwl/);
+});
+
+test('a file of the same size is seen to have changed, also by later builds', async () => {
+  const lines = ['FROM scratch', ...['1', '2', '3', '4'].map(each => `COPY ${each} /x`)];
+  const files = { '1': 'a', '2': 'b', '3': 'c', '4': 'd', 'f/y': '' };
+  for (const more of [[], ['COPY f /f/'], ['COPY f /g/']]) {
+    const made = await build({ ...files, Dockerfile: [...lines, ...more].join('\n') });
+    assert.equal(readFileSync(join(made.rootfs, 'x'), 'utf8'), 'd', made.stderr);
+  }
+});
+
+test('ADD fetches a URL, checks it, and needs no context', async () => {
+  const server = createServer((request, response) => {
+    response.writeHead(request.url === '/file.txt' ? 200 : 404).end('web\n');
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const digest = createHash('sha256').update('web\n').digest('hex');
+    const add = (line: string) =>
+      helper.run(['docker', 'build', '-'], { input: `${from}${line}\n`, env: { no_proxy: '*' } });
+    const made = await add(`ADD --checksum=sha256:${digest} ${url}/file.txt /one/\nADD ${url}/file.txt /two`);
+    const rootfs = made.stdout.split('\n')[1] as string;
+    assert.equal(readFileSync(join(rootfs, 'one/file.txt'), 'utf8'), 'web\n', made.stderr);
+    assert.equal(lstatSync(join(rootfs, 'two')).mode & 0o777, 0o600);
+    const wrong = await add(`ADD --checksum=sha256:${'0'.repeat(64)} ${url}/file.txt /one/`);
+    assert.match(wrong.stderr, /Dockerfile:2: ADD: .* has the digest sha256:/);
+    assert.match((await add(`ADD ${url}/absent /one/`)).stderr, /could not be fetched: the server answers 404/);
+  } finally {
+    server.close();
+  }
+  assertNothingHalfMade();
 });
