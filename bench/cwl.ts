@@ -97,13 +97,39 @@ try {
     ]);
     const podman = wanted.length === 0 || wanted.includes('podman') ? await openPodman(archive) : undefined;
     if (!podman) return;
-    const few = [document('image-scatter.cwl'), document('words-10.json')];
-    await compare('podman', `a scatter of 10 in an image, ${width} at a time`, [
-      runOf(['--engine', 'proot', '--pull', 'never', '--parallel', String(width), ...few]),
-      ...peersOf(['--podman', '--disable-pull', '--parallel', ...few], 1)
-        .slice(-1)
-        .map(side => ({ ...side, env: { ...side.env, ...podman } })),
-    ]);
+    const peer = peers.at(-1);
+    if (!peer) return;
+    const own = ['--engine', 'proot', '--pull', 'never', '--parallel', String(width)];
+    const theirs = ['--podman', '--disable-pull', '--parallel'];
+    const [one, ten] = [[document('image-tool.cwl')], [document('image-scatter.cwl'), document('words-10.json')]];
+    const podmanOf = (name: string, args: string[]) => ({
+      ...peer.plan(name, [...theirs, ...args]),
+      env: { TMPDIR: env.TMPDIR, ...podman },
+      rounds: 2,
+    });
+    const sides: Side[] = [
+      { ...runOf([...own, ...steps]), name: 'helper, 500 steps' },
+      { ...runOf([...own, ...one]), name: 'helper, one step' },
+      { ...runOf(['--pull', 'never', '--parallel', String(width), ...steps]), name: 'helper, 500, engine auto' },
+      podmanOf('cwltool, 10 steps', ten),
+      podmanOf('cwltool, one step', one),
+    ];
+    const costs = await measure(sides, { user, scratch, rounds });
+    printTable(
+      `steps in an image, ${width} at a time: the helper under PRoot, cwltool ${peer.version} with podman`,
+      sides,
+      costs,
+    );
+    const perStep = (many: number, single: number, count: number) =>
+      ((costs[many]?.wall ?? 0) - (costs[single]?.wall ?? 0)) / (count - 1);
+    const auto = perStep(2, 1, 500);
+    const [ours, others] = [perStep(0, 1, 500), perStep(3, 4, 10)];
+    const told = [ours, auto].map(
+      each => `${(each * 1000).toFixed(1)} ms (cwltool takes ${(others / each).toFixed(0)} times as long)`,
+    );
+    console.log(
+      `  each further step: PRoot ${told[0]}, engine auto ${told[1]}, cwltool ${(others * 1000).toFixed(0)} ms`,
+    );
   }
 
   /** A step costs the same however many there are, and memory stays bounded. */
