@@ -17,6 +17,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 
 import { after, before, test } from 'node:test';
+import { showRun, startRun } from '#protocol/messages.ts';
 import { type InstalledHelper, installHelper } from '../support/helper.ts';
 import { busyboxImage, writeLayout } from '../support/images.ts';
 import { findUser, isRoot, spawnAs } from '../support/machine.ts';
@@ -383,6 +384,22 @@ outputs: { out: stdout }
     assert.equal(ran.code, 0, ran.stderr);
     assert.equal(readFileSync(join(folder, 'out.txt'), 'utf8'), 'built\n');
     assert.match(ran.stderr, /^dockerFile of tool\.cwl:\d+:2: RUN echo built/m);
+  }
+  // As the editor starts it.
+  const served = helper.serve();
+  try {
+    const request = { sources: [], tool, inputs: {}, label: 'built', options: { engine: 'proot' } };
+    const { id } = await served.connection.sendRequest(startRun, request);
+    let state = '';
+    for (let i = 0; i < 300 && !['success', 'failure', 'cancelled'].includes(state); i++) {
+      await new Promise(resolve => setTimeout(resolve, 100));
+      ({ state } = await served.connection.sendRequest(showRun, { id }));
+    }
+    const log = readFileSync(join(helper.home, 'runs', id, 'log'), 'utf8');
+    assert.equal(state, 'success', log);
+    assert.match(log, /RUN echo built/);
+  } finally {
+    await served.close();
   }
   assert.match((await helper.run(['image', 'list'])).stdout, /test\/by-cwl/);
 });
