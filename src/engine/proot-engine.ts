@@ -1,5 +1,6 @@
 import type { Command } from '#base/command.ts';
 import { devices, planNetworkFiles, topology } from './host-files.ts';
+import { planOfflineFront } from './offline-front.ts';
 import type { Bind, Engine, Sandbox, Tools } from './sandbox.ts';
 
 export interface ProotOptions {
@@ -26,7 +27,7 @@ export function makeProotEngine(tools: Tools, options: ProotOptions): Engine {
     name: options.acceleration ? (options.newOrder ? 'proot-new-order' : 'proot') : 'proot-slow',
     // Version 2 cannot forbid truncate(2).
     enforcesReadOnly: options.landlock >= 3,
-    ...(options.networkNamespaces && { offlineFront: [tools.launcher, '--own-network', '--'] }),
+    ...(options.networkNamespaces && { offlineFront: planOfflineFront(tools) }),
     planCommand: (sandbox, temporary, { isOffline = false } = {}) =>
       planProot(sandbox, temporary, tools, { ...options, isOffline }),
   };

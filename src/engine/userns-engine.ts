@@ -1,6 +1,7 @@
 import type { Command } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
 import { planNetworkFiles } from './host-files.ts';
+import { planOfflineFront } from './offline-front.ts';
 import type { Engine, Sandbox, Tools } from './sandbox.ts';
 
 /** User namespaces: native speed, and read-only by the kernel's word. */
@@ -8,11 +9,12 @@ export function makeUsernsEngine(tools: Tools): Engine {
   return {
     name: 'userns',
     enforcesReadOnly: true,
-    planCommand: (sandbox, temporary) => planUserns(sandbox, temporary, tools),
+    offlineFront: planOfflineFront(tools),
+    planCommand: (sandbox, temporary, { isOffline = false } = {}) => planUserns(sandbox, temporary, tools, isOffline),
   };
 }
 
-function planUserns(sandbox: Sandbox, temporary: string, tools: Tools): Command {
+function planUserns(sandbox: Sandbox, temporary: string, tools: Tools, isOffline: boolean): Command {
   if (tools.userns === undefined || sandbox.rootfs === undefined) {
     throw new Failure('engine/no-userns', 'the kit has no sandbox for user namespaces', {
       hint: 'Use --engine proot.',
@@ -32,7 +34,8 @@ function planUserns(sandbox: Sandbox, temporary: string, tools: Tools): Command 
     );
   }
   const argv = [tools.userns, '--die-with-parent', '--rootfs', sandbox.rootfs, '--cwd', sandbox.cwd];
-  if (sandbox.network) argv.push('--network');
+  // The network of the caller is none already.
+  if (sandbox.network || isOffline) argv.push('--network');
   if (sandbox.user) argv.push('--user', `${sandbox.user.uid}:${sandbox.user.gid}`);
   for (const { host, guest } of planNetworkFiles(sandbox.network, sandbox.binds)) argv.push('--bind-try', host, guest);
   // A directory before what is bound into it, or it would cover that.

@@ -72,7 +72,7 @@ function withFallback(engine: Engine, others: readonly Engine[]): Engine {
   if (engine.name !== 'userns' || !proot) return engine;
   return {
     ...engine,
-    planCommand: (sandbox, temporary) =>
-      (sandbox.kernelRelease === undefined ? engine : proot).planCommand(sandbox, temporary),
+    planCommand: (sandbox, temporary, options) =>
+      (sandbox.kernelRelease === undefined ? engine : proot).planCommand(sandbox, temporary, options),
   };
 }

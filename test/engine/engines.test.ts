@@ -54,6 +54,9 @@ test('what starts many processes can leave the network once for all of them', ()
   assert.deepEqual(engine.offlineFront, ['/k/launcher', '--own-network', '--']);
   assert.ok(!engine.planCommand(sandbox, '/t/1', { isOffline: true }).argv.includes('--no-network'));
   assert.ok(engine.planCommand(sandbox, '/t/1').argv.includes('--no-network'));
+  assert.deepEqual(userns.offlineFront, engine.offlineFront);
+  assert.ok(userns.planCommand(sandbox, '/t/1', { isOffline: true }).argv.includes('--network'));
+  assert.ok(!userns.planCommand(sandbox, '/t/1').argv.includes('--network'));
 });
 
 test('with Landlock, the launcher is told what may be read and written', () => {

@@ -39,6 +39,7 @@ before(async () => {
       engines.set(`${engine.name} alone`, engine);
     }
   }
+  for (const name of ['userns', 'proot']) engines.set(`${name} offline`, startOffline(engines.get(name) as Engine));
   work = place.makeFolder('work');
   const ids = isRoot ? { uid: place.user.uid, gid: place.user.gid } : {};
   other = spawn('sleep', ['300'], { ...ids, stdio: 'ignore' });
@@ -49,7 +50,20 @@ after(() => {
   place?.remove();
 });
 
-const names = ['userns', 'proot', 'proot-slow', 'proot alone', 'proot-slow alone'];
+const names = ['userns', 'proot', 'proot-slow', 'proot alone', 'proot-slow alone', 'userns offline', 'proot offline'];
+
+/** Sandboxes without a network as the runner starts them: the network was left before. */
+function startOffline(engine: Engine): Engine {
+  const { offlineFront: front } = engine;
+  return {
+    ...engine,
+    planCommand(sandbox, temporary) {
+      const isOffline = front !== undefined && !sandbox.network;
+      const command = engine.planCommand(sandbox, temporary, { isOffline });
+      return isOffline ? { ...command, argv: [...front, ...command.argv] } : command;
+    },
+  };
+}
 
 function plan(name: string, sandbox: Partial<Sandbox>) {
   const engine = engines.get(name) as Engine;
