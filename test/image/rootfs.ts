@@ -59,8 +59,7 @@ export function unpackUpwards(layers: Layer[]): Record<string, string> {
 }
 
 // What every rootfs gets beside its layers.
-const added =
-  /^(\.cwl-on-clusters|proc|dev|sys|sys\/devices|sys\/devices\/system|tmp|w|t|in|etc|etc\/hosts|etc\/resolv\.conf)$/;
+const added = /^(\.cwl-on-clusters|proc|dev|sys|tmp|w|t|in|etc|etc\/hosts|etc\/resolv\.conf)$/;
 
 export function readTree(
   root: string,
