@@ -219,7 +219,8 @@ async function loadAll(
   }
   const part = (own: readonly Override[]) => selectPart(applyOverrides(whole, [...own, ...overrides]), options);
   process = part([]);
-  if (options.toolHelp) {
+  const asksForHelp = options.rest.length === 1 && ['--help', '--tool-help'].includes(options.rest[0] ?? '');
+  if (options.toolHelp || (asksForHelp && !process.inputs.some(input => `--${input.id}` === options.rest[0]))) {
     invocation.stdout(formatToolHelp(tool, process));
     return 0;
   }

@@ -18,7 +18,8 @@ async function main(args: string[]): Promise<number> {
     writeFully(2, `${what}\n\n${formatHelp(commands)}`);
     return 2;
   }
-  if (rest[0] === '--help') return printHelp(name);
+  // `image build --help` as well; what follows the tool of `run` is the tool's.
+  if (rest[0] === '--help' || (rest[1] === '--help' && name !== 'run')) return printHelp(name);
   try {
     const command = await entry.load();
     return await command({

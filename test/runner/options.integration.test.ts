@@ -115,6 +115,16 @@ test('logs are kept where somebody wants them, each line with its time', async (
   assert.match(result.stderr, /^\d{4}-\d\d-\d\dT[\d:.]+Z \[main\] done$/m);
 });
 
+test('the inputs of a tool are told before and behind it', async () => {
+  const place = makePlace();
+  place.write({ 'tool.cwl': show });
+  const before = await place.run(['--tool-help', 'tool.cwl']);
+  assert.equal(before.code, 0, before.stderr);
+  assert.match(before.stdout, /Usage: .*tool\.cwl/i);
+  for (const option of ['--tool-help', '--help'])
+    assert.equal((await place.run(['tool.cwl', option])).stdout, before.stdout);
+});
+
 test('relative paths start where --basedir says', async () => {
   const place = makePlace();
   mkdirSync(join(place.folder, 'data'));
