@@ -66,13 +66,18 @@ export class Slots {
     }
   }
 
-  /** Takes back what a task that ended well has used: `logs` are those that were opened for it; empty ones are removed. */
-  give(slot: Slot, logs: { path: string; stream: 'stdout' | 'stderr' }[]): void {
+  /**
+   * Takes back what a task that ended well has used: `logs` are those that were opened for it; empty ones are removed.
+   * False where the task has left something that can't be removed, and nobody gets the slot again.
+   */
+  give(slot: Slot, logs: { path: string; stream: 'stdout' | 'stderr' }[]): boolean {
     for (const { path, stream } of logs) {
       if (statSync(path, { throwIfNoEntry: false })?.size === 0) unlinkSync(path);
       else rmSync(this.#toPath(stream, slot.number), { force: true });
     }
-    if (tryEmpty(slot.temporary) && (isLikeNew(slot.engine) || tryEmpty(slot.engine))) this.#free.push(slot);
+    const isClean = tryEmpty(slot.temporary) && (isLikeNew(slot.engine) || tryEmpty(slot.engine));
+    if (isClean) this.#free.push(slot);
+    return isClean;
   }
 
   /** Leaves a task that has failed its temporary files, at `path`, and its logs. */

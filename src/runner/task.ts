@@ -115,7 +115,7 @@ class Task {
   async run(context: Context): Promise<ToolResult> {
     try {
       const result = await this.#execute(context);
-      this.#run.slots.give(this.#slot, this.#logs);
+      if (!this.#run.slots.give(this.#slot, this.#logs)) await this.#run.starters.drop(this.#slot);
       return result;
     } catch (error) {
       this.#run.slots.abandon(this.#slot, this.#folder.temporary);

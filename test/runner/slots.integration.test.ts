@@ -31,7 +31,7 @@ test('the next task gets the same folder, emptied', () => {
   const first = slots.take();
   mkdirSync(join(first.temporary, 'deep'));
   writeFileSync(join(first.temporary, 'deep/file'), 'secret');
-  slots.give(first, []);
+  assert.equal(slots.give(first, []), true);
   const second = slots.take();
   assert.equal(second.temporary, first.temporary);
   assert.deepEqual(readdirSync(second.temporary), []);
@@ -115,6 +115,6 @@ test('the folder of devices is handed on as it is, and made anew after a task th
 test('a temporary folder that a task has locked is given to nobody', () => {
   const slot = slots.take();
   chmodSync(slot.temporary, 0o500);
-  slots.give(slot, []);
+  assert.equal(slots.give(slot, []), false);
   assert.notEqual(slots.take().temporary, slot.temporary);
 });
