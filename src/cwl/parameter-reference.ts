@@ -49,14 +49,15 @@ export function resolveReference(reference: Reference, scope: Record<string, Val
   return value;
 }
 
-/** As {@link resolveReference}; undefined where something is missing. */
+/** As {@link resolveReference}, where JavaScript is there too: a text has a length. Undefined where something is missing. */
 export function findReferenced(reference: Reference, scope: Record<string, Value>): Value | undefined {
   const [root, ...rest] = reference as [string, ...Reference];
   if (root === 'null' && rest.length === 0) return null;
   let value: Value | undefined = Object.hasOwn(scope, root) ? scope[root] : undefined;
   for (const [i, key] of rest.entries()) {
     if (value === undefined) return undefined;
-    value = lookUp(value, key, i === rest.length - 1);
+    const isLast = i === rest.length - 1;
+    value = typeof value === 'string' && isLast && key === 'length' ? value.length : lookUp(value, key, isLast);
   }
   return value;
 }

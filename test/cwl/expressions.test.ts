@@ -134,11 +134,12 @@ test('JavaScript needs InlineJavascriptRequirement, and goes to the evaluator', 
   assert.equal(evaluate('$(1 + 1)', context, { place }), 5);
   assert.equal(evaluate('${return 1;}', context, { place }), 5);
   assert.equal(evaluate('$(inputs.text)', context, { place }), 'abc');
-  // JavaScript knows the length of a string, a parameter reference does not.
-  assert.equal(evaluate('$(inputs.text.length)', context, { place }), 5);
+  // In JavaScript a string has a length, which needs no engine; what else it has is the engine's to know.
+  assert.equal(evaluate('$(inputs.text.length)', context, { place }), 3);
+  assert.equal(evaluate('$(inputs.text.link)', context, { place }), 5);
   assert.deepEqual(asked, [
     ['1 + 1', false, ['var a;']],
     ['return 1;', true, ['var a;']],
-    ['inputs.text.length', false, ['var a;']],
+    ['inputs.text.link', false, ['var a;']],
   ]);
 });
