@@ -69,7 +69,8 @@ outputs:
   back: {type: File, secondaryFiles: [.idx], outputBinding: {glob: reads.txt}}
 stdout: said.txt
 `),
-    // Three at a time, each behind the one before it in its own network.
+    // Three at a time, each behind the one before it in its own network. The one that listens has a standard input
+    // without an end: it would say goodbye at once, perhaps before the other one has spoken.
     'network.cwl': `cwlVersion: v1.2
 class: Workflow
 requirements: {ScatterFeatureRequirement: {}}
@@ -80,7 +81,7 @@ steps:
     run:
       class: CommandLineTool
       requirements: {DockerRequirement: {dockerLoad: image}}
-      baseCommand: [sh, -c, 'grep -c : /proc/net/dev; ls -l /proc/self/ns/net; nc -l -p 4711 >got & until echo $0 | nc 127.0.0.1 4711; do sleep 0.2; done; wait; cat got']
+      baseCommand: [sh, -c, 'grep -c : /proc/net/dev; ls -l /proc/self/ns/net; mkfifo $TMPDIR/idle; nc -l -p 4711 <>$TMPDIR/idle >got & until echo $0 | nc 127.0.0.1 4711; do sleep 0.2; done; wait; cat got']
       inputs: {name: {type: string, inputBinding: {}}}
       outputs: {said: stdout}
       stdout: said.txt
