@@ -7,7 +7,8 @@ import { completeInputs, fillInputs } from './inputs.ts';
 import { toTaskKey } from './key.ts';
 import { hasFiles } from './resume.ts';
 import { explain, now, type RunState, type Scope, StepFailed } from './run-state.ts';
-import { runTool, TaskFailure } from './task.ts';
+import { runTool } from './task.ts';
+import { TaskFailure } from './task-failure.ts';
 import { runWorkflow } from './workflow.ts';
 
 type Values = Record<string, Value>;

@@ -20,7 +20,7 @@ import { ReuseCache } from './reuse-cache.ts';
 import { explain, now, type RunState, StepFailed } from './run-state.ts';
 import { Slots } from './slots.ts';
 import { Starters } from './starters.ts';
-import { TaskFailure } from './task.ts';
+import { TaskFailure } from './task-failure.ts';
 import { TaskSandboxes } from './task-sandboxes.ts';
 
 /**

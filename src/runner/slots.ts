@@ -58,12 +58,7 @@ export class Slots {
   openLog(slot: Slot, path: string, stream: 'stdout' | 'stderr'): void {
     const own = this.#toPath(stream, slot.number);
     if (!existsSync(own)) writeFileSync(own, '');
-    try {
-      linkSync(own, path);
-    } catch {
-      // File systems without hard links.
-      writeFileSync(path, '');
-    }
+    linkLog(own, path);
   }
 
   /**
@@ -89,6 +84,16 @@ export class Slots {
 
   #toPath(kind: string, number: number): string {
     return join(this.#folder, `${kind}${number}`);
+  }
+}
+
+/** Gives `file` the name of a log as well, which it keeps when it is moved away. */
+export function linkLog(file: string, log: string): void {
+  try {
+    linkSync(file, log);
+  } catch {
+    // File systems without hard links.
+    writeFileSync(log, '');
   }
 }
 

@@ -1,17 +1,18 @@
-import { existsSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { dirname, join, posix } from 'node:path';
+import { join } from 'node:path';
 import type { Exit } from '#base/command.ts';
 import { formatCommand } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
 import { buildCommandLine } from '#cwl/command-line.ts';
-import { type Context, evaluate, evaluateString, formatPlace } from '#cwl/expression.ts';
+import { type Context, formatPlace } from '#cwl/expression.ts';
 import { findPaths, type PathValue } from '#cwl/file-value.ts';
 import { evaluateWorkDir, type WorkDirEntry } from '#cwl/initial-work-dir.ts';
 import type { CommandLineTool, LoadListing, Value } from '#cwl/model.ts';
 import { collectOutputs, readOutputObject } from '#cwl/outputs.ts';
 import { findRequirement } from '#cwl/requirements.ts';
 import { evaluateResources } from '#cwl/resources.ts';
+import { evaluateNetworkAccess, evaluateReuse, evaluateTimeLimit } from '#cwl/single-values.ts';
 import type { Sandbox } from '#engine/sandbox.ts';
 import { type Container, findContainer, isOlder, refuseUnsupported } from './container.ts';
 import { buildEnvironment } from './environment.ts';
@@ -19,13 +20,14 @@ import { GuestView } from './guest-view.ts';
 import { completeNames } from './inputs.ts';
 import { openOutputFolder } from './output-folder.ts';
 import { findChanges, takeFingerprint } from './protect.ts';
-import { formatTaskFailure } from './report.ts';
 import { toReuseKey } from './reuse-key.ts';
 import { now, type RunState, type Scope } from './run-state.ts';
 import { settleOutputs } from './settle.ts';
-import type { Slot } from './slots.ts';
-import { runCommand } from './spawn.ts';
+import { linkLog, type Slot } from './slots.ts';
+import { runCommand, type Streams } from './spawn.ts';
 import { Staging, type TaskPaths } from './staging.ts';
+import { openNamedStreams } from './streams.ts';
+import { findFault, formatTaskFailure, TaskFailure } from './task-failure.ts';
 import { makeTaskFolder, type TaskFolder } from './task-folder.ts';
 
 export interface ToolResult {
@@ -131,7 +133,7 @@ class Task {
     const key = await this.#findKey(context, entries, sandbox);
     const reused = key === undefined ? undefined : this.#run.cache?.find(key);
     if (reused) return { outputs: reused, isReused: true };
-    const streams = this.#planStreams(context);
+    const streams = this.#openStreams(context);
     const engine = this.#container?.engine ?? this.#run.options.hostEngine;
     const commandLine = formatCommand(sandbox.argv);
     this.#run.sandboxes.append({
@@ -165,9 +167,10 @@ class Task {
       streams,
       starter,
       signal: this.#run.signal,
-      timeLimit: this.#timeLimit(context),
+      timeLimit: evaluateTimeLimit(this.#scope.requirements, context),
     });
-    const reason = this.#judge(exit, findChanges(before));
+    this.#run.signal.throwIfAborted();
+    const reason = findFault(this.#tool, exit, findChanges(before));
     if (reason !== undefined) throw this.#failure(reason, exit, sandbox.argv, streams.stderr);
     try {
       const outputs = this.#collect(context, exit);
@@ -183,19 +186,8 @@ class Task {
   /** Undefined where nothing is to be reused (CWL v1.2, WorkReuse). */
   async #findKey(context: Context, entries: WorkDirEntry[], sandbox: Sandbox): Promise<string | undefined> {
     const { cache } = this.#run;
-    if (!cache) return undefined;
     const { requirements, inputs } = this.#scope;
-    const requirement = findRequirement(requirements, 'WorkReuse');
-    if (requirement) {
-      const { enableReuse, place } = requirement;
-      const value = typeof enableReuse === 'string' ? evaluate(enableReuse, context, { place }) : enableReuse;
-      if (typeof value !== 'boolean')
-        throw new Failure(
-          'runner/reuse',
-          `${formatPlace(place)}: enableReuse must be true or false, not ${JSON.stringify(value)}`,
-        );
-      if (!value) return undefined;
-    }
+    if (!cache || !evaluateReuse(requirements, context)) return undefined;
     const { work, temporary, folder } = this.paths;
     const all = {
       tool: this.#tool,
@@ -276,96 +268,30 @@ class Task {
         preserved: this.#run.options.environment,
       }),
       argv,
-      network: this.#hasNetwork(context),
+      network: evaluateNetworkAccess(requirements, context),
       ...(image?.minimumKernel && isOlder(release(), image.minimumKernel)
         ? { kernelRelease: image.minimumKernel }
         : {}),
     };
   }
 
-  #planStreams(context: Context): { stdin: string | undefined; stdout: string; stderr: string } {
-    const { tool, folder } = { tool: this.#tool, folder: this.#folder };
-    const output = (text: string | undefined, log: string, what: 'stdout' | 'stderr'): string => {
-      if (text === undefined) {
-        this.#run.slots.openLog(this.#slot, log, what);
-        this.#logs.push({ path: log, stream: what });
-        return log;
+  /** What the tool does not name goes to its logs; what it names has the name of the log as well. */
+  #openStreams(context: Context): Streams {
+    const named = openNamedStreams(this.#tool, context, this.paths, this.#view());
+    const open = (stream: 'stdout' | 'stderr'): string => {
+      const log = this.#folder[stream];
+      const target = named[stream];
+      if (target !== undefined) {
+        linkLog(target, log);
+        return target;
       }
-      const name = evaluateString(text, context, { place: tool.place, what });
-      const path = posix.resolve(this.paths.work.guest, name);
-      if (name === '' || !path.startsWith(`${this.paths.work.guest}/`)) {
-        throw new Failure(
-          'runner/stream',
-          `${formatPlace(tool.place)}: ${what} "${name}" is not a file in the output directory`,
-        );
-      }
-      const target = join(this.paths.work.host, posix.relative(this.paths.work.guest, path));
-      if (dirname(target) !== this.paths.work.host) mkdirSync(dirname(target), { recursive: true });
-      writeFileSync(target, '');
-      // The same file under the name that the log view knows; it stays when the output is moved away.
-      linkSync(target, log);
-      return target;
+      this.#run.slots.openLog(this.#slot, log, stream);
+      this.#logs.push({ path: log, stream });
+      return log;
     };
-    const stdout = output(tool.stdout, folder.stdout, 'stdout');
-    const isShared = tool.stderr !== undefined && tool.stderr === tool.stdout;
-    return {
-      stdin: this.#findStdin(context),
-      stdout,
-      stderr: isShared ? stdout : output(tool.stderr, folder.stderr, 'stderr'),
-    };
-  }
-
-  #findStdin(context: Context): string | undefined {
-    if (this.#tool.stdin === undefined) return undefined;
-    const value = evaluate(this.#tool.stdin, context, { place: this.#tool.place });
-    if (value === null) return undefined;
-    const path =
-      typeof value === 'string' ? posix.resolve(this.paths.work.guest, value) : (value as { path?: string }).path;
-    const found = path === undefined ? undefined : this.#view().resolve(path);
-    if (found) return found.host;
-    throw new Failure('runner/stream', `${formatPlace(this.#tool.place)}: there is no file ${String(path)} for stdin`);
-  }
-
-  #hasNetwork(context: Context): boolean {
-    const requirement = findRequirement(this.#scope.requirements, 'NetworkAccess');
-    if (!requirement) return this.#tool.cwlVersion === 'v1.0';
-    const { networkAccess, place } = requirement;
-    const value = typeof networkAccess === 'string' ? evaluate(networkAccess, context, { place }) : networkAccess;
-    if (typeof value === 'boolean') return value;
-    throw new Failure(
-      'runner/network',
-      `${formatPlace(place)}: networkAccess must be true or false, not ${JSON.stringify(value)}`,
-    );
-  }
-
-  #timeLimit(context: Context): number | undefined {
-    const requirement = findRequirement(this.#scope.requirements, 'ToolTimeLimit');
-    if (!requirement) return undefined;
-    const { timelimit, place } = requirement;
-    const value = typeof timelimit === 'string' ? evaluate(timelimit, context, { place }) : timelimit;
-    if (typeof value === 'number' && value >= 0) return value === 0 ? undefined : value;
-    throw new Failure(
-      'runner/time-limit',
-      `${formatPlace(place)}: timelimit must be a number of seconds, not ${JSON.stringify(value)}`,
-    );
-  }
-
-  /** Why the task has failed; undefined where it has not. */
-  #judge(exit: Exit & { isLate: boolean }, changes: string[]): string | undefined {
-    this.#run.signal.throwIfAborted();
-    if (exit.isLate) return 'it was ended because it ran longer than its ToolTimeLimit';
-    const { successCodes } = this.#tool;
-    const code = exit.code ?? 128;
-    const isSuccess = exit.code !== null && (successCodes.length > 0 ? successCodes.includes(code) : code === 0);
-    if (!isSuccess) {
-      if (exit.signal !== null)
-        return `it was ended by ${exit.signal}${exit.signal === 'SIGKILL' ? ' (out of memory?)' : ''}`;
-      const kind = this.#tool.temporaryFailCodes.includes(code) ? ', which the tool calls a temporary failure' : '';
-      return `it ended with exit code ${code}${kind}`;
-    }
-    if (changes.length === 0) return undefined;
-    const names = changes.slice(0, 5).join(', ');
-    return `it changed its inputs, which it may only read: ${names}${changes.length > 5 ? ` and ${changes.length - 5} more` : ''}`;
+    const stdout = open('stdout');
+    const isShared = named.stderr !== undefined && named.stderr === named.stdout;
+    return { stdin: named.stdin, stdout, stderr: isShared ? stdout : open('stderr') };
   }
 
   #collect(context: Context, exit: Exit): Record<string, Value> {
@@ -395,17 +321,5 @@ class Task {
       folder: this.#folder.path,
     });
     return new TaskFailure(message, reason, exit.code);
-  }
-}
-
-/** The tool itself failed: an outcome of the user's work, on its way to the journal. */
-export class TaskFailure extends Failure {
-  readonly reason: string;
-  readonly exitCode: number | null;
-
-  constructor(message: string, reason: string, exitCode: number | null) {
-    super('runner/task', message);
-    this.reason = reason;
-    this.exitCode = exitCode;
   }
 }

@@ -11,6 +11,7 @@ import { findRequirement, inherit, noRequirements } from '#cwl/requirements.ts';
 import { evaluateResources } from '#cwl/resources.ts';
 import { gather, planScatter } from '#cwl/scatter.ts';
 import { applyPattern, planSecondaryFiles } from '#cwl/secondary-files.ts';
+import { evaluateNetworkAccess, evaluateReuse, evaluateTimeLimit } from '#cwl/single-values.ts';
 import { parseTurtle } from '#cwl/turtle.ts';
 import { checkValue } from '#cwl/value-check.ts';
 import { makeContext, place, primitive } from './support-execution.ts';
@@ -138,6 +139,29 @@ test('resources: one bound gives the other, defaults, and faults (CWL v1.2, Reso
   assert.deepEqual(ask({}, 'v1.0').ram, { min: 1024, max: 1024 });
   assert.throws(() => ask({ coresMin: 4, coresMax: 2 }), /coresMax \(2\) is below coresMin \(4\)/);
   assert.throws(() => ask({ ramMin: -1 }), /negative/);
+});
+
+test('network, reuse and time limit: literals, expressions, defaults and faults', () => {
+  const holding = (...requirements: Requirement[]) => inherit(noRequirements, { requirements, hints: [] });
+  const context = makeContext({ yes: true, seconds: 5, text: 'no' });
+  assert.equal(evaluateNetworkAccess(noRequirements, context), false);
+  assert.equal(evaluateNetworkAccess(noRequirements, { ...context, version: 'v1.0' }), true);
+  const network = (networkAccess: boolean | string) =>
+    evaluateNetworkAccess(holding({ class: 'NetworkAccess', networkAccess, place }), context);
+  assert.equal(network(false), false);
+  assert.equal(network('$(inputs.yes)'), true);
+  assert.throws(() => network('$(inputs.text)'), /tool\.cwl:3:5: networkAccess must be true or false, not "no"/);
+  const reuse = (enableReuse: boolean | string) =>
+    evaluateReuse(holding({ class: 'WorkReuse', enableReuse, place }), context);
+  assert.equal(evaluateReuse(noRequirements, context), true);
+  assert.equal(reuse(false), false);
+  assert.throws(() => reuse('$(inputs.seconds)'), /enableReuse must be true or false, not 5/);
+  const limit = (timelimit: number | string) =>
+    evaluateTimeLimit(holding({ class: 'ToolTimeLimit', timelimit, place }), context);
+  assert.equal(evaluateTimeLimit(noRequirements, context), undefined);
+  assert.equal(limit(0), undefined);
+  assert.equal(limit('$(inputs.seconds)'), 5);
+  assert.throws(() => limit('$(inputs.text)'), /timelimit must be a number of seconds that is not negative, not "no"/);
 });
 
 test('links: merged and picked (CWL v1.2, WorkflowStepInput)', () => {

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { Slots } from '#runner/slots.ts';
+import { linkLog, Slots } from '#runner/slots.ts';
 
 let folder = '';
 let slots: Slots;
@@ -117,4 +117,10 @@ test('a temporary folder that a task has locked is given to nobody', () => {
   chmodSync(slot.temporary, 0o500);
   assert.equal(slots.give(slot, []), false);
   assert.notEqual(slots.take().temporary, slot.temporary);
+});
+
+test('where a file can not have a second name there is an empty log', () => {
+  // No hard link leads from one file system to another.
+  linkLog('/proc/version', join(folder, 'log'));
+  assert.equal(readFileSync(join(folder, 'log'), 'utf8'), '');
 });

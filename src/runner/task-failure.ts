@@ -1,0 +1,86 @@
+import { closeSync, fstatSync, openSync, readSync, statfsSync } from 'node:fs';
+import { type Exit, formatCommand } from '#base/command.ts';
+import { Failure } from '#base/failure.ts';
+import type { CommandLineTool } from '#cwl/model.ts';
+
+/** The tool itself failed: an outcome of the user's work, on its way to the journal. */
+export class TaskFailure extends Failure {
+  readonly reason: string;
+  readonly exitCode: number | null;
+
+  constructor(message: string, reason: string, exitCode: number | null) {
+    super('runner/task', message);
+    this.reason = reason;
+    this.exitCode = exitCode;
+  }
+}
+
+/** Why a task has failed; undefined where it has not. `changes` are the inputs that are not what they were. */
+export function findFault(
+  tool: CommandLineTool,
+  exit: Exit & { isLate: boolean },
+  changes: readonly string[],
+): string | undefined {
+  if (exit.isLate) return 'it was ended because it ran longer than its ToolTimeLimit';
+  const { successCodes } = tool;
+  const code = exit.code ?? 128;
+  const isSuccess = exit.code !== null && (successCodes.length > 0 ? successCodes.includes(code) : code === 0);
+  if (!isSuccess) {
+    if (exit.signal !== null)
+      return `it was ended by ${exit.signal}${exit.signal === 'SIGKILL' ? ' (out of memory?)' : ''}`;
+    const kind = tool.temporaryFailCodes.includes(code) ? ', which the tool calls a temporary failure' : '';
+    return `it ended with exit code ${code}${kind}`;
+  }
+  if (changes.length === 0) return undefined;
+  const names = changes.slice(0, 5).join(', ');
+  return `it changed its inputs, which it may only read: ${names}${changes.length > 5 ? ` and ${changes.length - 5} more` : ''}`;
+}
+
+/** What a person needs to see of a task that failed. */
+export function formatTaskFailure(failure: {
+  task: string;
+  reason: string;
+  argv: readonly string[];
+  image: string | undefined;
+  stderr: string;
+  folder: string;
+}): string {
+  const tail = readTail(failure.stderr, 20);
+  const where = failure.image === undefined ? '' : `\n  image: ${failure.image}`;
+  const full = isDiskFull(failure.folder) ? '\n  the disk that it writes to is full, or the quota used up' : '';
+  const said =
+    tail === '' ? '\n  it wrote nothing to its standard error' : `\n  the end of its standard error:\n${indent(tail)}`;
+  return `${failure.task}: ${failure.reason}\n  command: ${formatCommand(failure.argv)}${where}${said}${full}\n  files: ${failure.folder}`;
+}
+
+/** What a program says when it can't write is often nothing: its standard error could not be written either. */
+function isDiskFull(folder: string): boolean {
+  try {
+    // Programs leave less than a block of each file.
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize < 65_536;
+  } catch {
+    return false;
+  }
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '    ');
+}
+
+/** The end of a program's output: at most `lines` lines of its last 8 KiB; nothing where there is none. */
+function readTail(path: string, lines: number): string {
+  try {
+    const descriptor = openSync(path, 'r');
+    try {
+      const { size } = fstatSync(descriptor);
+      const bytes = Buffer.alloc(Math.min(size, 8192));
+      readSync(descriptor, bytes, 0, bytes.length, size - bytes.length);
+      return bytes.toString('utf8').trimEnd().split('\n').slice(-lines).join('\n');
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return '';
+  }
+}
