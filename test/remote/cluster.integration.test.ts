@@ -21,9 +21,11 @@ import { openHelper } from '#remote/helper.ts';
 import { type LocalKit, loadKits } from '#remote/local-kit.ts';
 import { uploadSources } from '#remote/sources.ts';
 import { noPrompts, type Prompts } from '#ssh/prompts.ts';
+import { start } from '../support/connections.ts';
+import { hasCode } from '../support/failures.ts';
 import { findUser, makeFolder } from '../support/machine.ts';
 import { recordPrompts } from '../support/prompts.ts';
-import { noSshd, type Sshd, type SshdOptions, startSshd } from '../support/sshd.ts';
+import { noSshd, type Sshd } from '../support/sshd.ts';
 
 const noKit = existsSync('dist/kit') ? undefined : 'there is no kit: npm run build';
 
@@ -249,12 +251,6 @@ suite('a cluster', { skip: noSshd ?? noKit ?? false, timeout: 240_000 }, () => {
   }
 });
 
-async function start(context: TestContext, options: SshdOptions = {}): Promise<Sshd> {
-  const sshd = await startSshd(options);
-  context.after(() => sshd.stop());
-  return sshd;
-}
-
 /** Starts a tool that writes hello to `out`. */
 async function startEcho(cluster: Cluster, command = 'echo hello'): Promise<string> {
   const tool = {
@@ -293,11 +289,4 @@ function temporary(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'cwl-near-'));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-function hasCode(code: string): (error: unknown) => boolean {
-  return error => {
-    assert.ok(isFailure(error, code), String(error));
-    return true;
-  };
 }

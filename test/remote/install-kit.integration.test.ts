@@ -25,11 +25,11 @@ import type { LocalKit } from '#remote/local-kit.ts';
 import { probeHost } from '#remote/probe-host.ts';
 import { uninstall } from '#remote/uninstall.ts';
 import type { Connection } from '#ssh/connection.ts';
-import { openConnection } from '#ssh/open-connection.ts';
-import { noPrompts } from '#ssh/prompts.ts';
+import { connect, start } from '../support/connections.ts';
+import { hasCode } from '../support/failures.ts';
 import { makeFolder, run } from '../support/machine.ts';
 import { makeSmallKit } from '../support/small-kit.ts';
-import { noSshd, type Sshd, type SshdOptions, startSshd } from '../support/sshd.ts';
+import { noSshd, type Sshd, type SshdOptions } from '../support/sshd.ts';
 
 suite('installing a kit', { skip: noSshd ?? false, timeout: 180_000 }, () => {
   test('the first time all of it is sent, the second time nothing, in one round trip', async context => {
@@ -238,8 +238,7 @@ interface Stage {
 }
 
 async function setUp(context: TestContext, options: SshdOptions = {}, bulk = 100_000): Promise<Stage> {
-  const sshd = await startSshd(options);
-  context.after(() => sshd.stop());
+  const sshd = await start(context, options);
   const folder = makeFolder(sshd.user, 'cwl-home-');
   context.after(() => {
     // Tests may have mounted something there.
@@ -249,12 +248,6 @@ async function setUp(context: TestContext, options: SshdOptions = {}, bulk = 100
   const kit = makeSmallKit({ bulk });
   context.after(() => kit.remove());
   return { sshd, connection: await connect(context, sshd), folder: folder.path, kit };
-}
-
-async function connect(context: TestContext, sshd: Sshd): Promise<Connection> {
-  const connection = await openConnection({ host: 'cluster', configFile: sshd.config }, noPrompts);
-  context.after(() => connection.close());
-  return connection;
 }
 
 async function install(
@@ -322,11 +315,4 @@ function sizesIn(folder: string): number {
   return readdirSync(folder)
     .map(name => statSync(join(folder, name)).size)
     .reduce((sum, size) => sum + size, 0);
-}
-
-function hasCode(code: string): (error: unknown) => boolean {
-  return error => {
-    assert.ok(isFailure(error, code), String(error));
-    return true;
-  };
 }

@@ -10,9 +10,11 @@ import type { Log } from '#base/log.ts';
 import type { HostSettings } from '#ssh/host-settings.ts';
 import { openConnection } from '#ssh/open-connection.ts';
 import { noPrompts, type Prompts } from '#ssh/prompts.ts';
+import { start } from '../support/connections.ts';
+import { hasCode } from '../support/failures.ts';
 import { run } from '../support/machine.ts';
 import { recordPrompts } from '../support/prompts.ts';
-import { noSshd, type Sshd, type SshdOptions, startSshd } from '../support/sshd.ts';
+import { noSshd, type Sshd } from '../support/sshd.ts';
 
 suite('authentication', { skip: noSshd ?? false, timeout: 120_000 }, () => {
   test('a key file that the configuration names', async context => {
@@ -214,12 +216,6 @@ suite('authentication', { skip: noSshd ?? false, timeout: 120_000 }, () => {
   });
 });
 
-async function start(context: TestContext, options: SshdOptions = {}): Promise<Sshd> {
-  const sshd = await startSshd(options);
-  context.after(() => sshd.stop());
-  return sshd;
-}
-
 async function logIn(
   sshd: Sshd,
   prompts: Prompts,
@@ -264,12 +260,5 @@ async function startAgent(
       const result = spawnSync('/usr/bin/ssh-add', ['-q', file], { env, encoding: 'utf8' });
       assert.equal(result.status, 0, result.stderr);
     },
-  };
-}
-
-function hasCode(code: string): (error: unknown) => boolean {
-  return error => {
-    assert.ok(isFailure(error, code), String(error));
-    return true;
   };
 }
