@@ -12,8 +12,15 @@ export interface Credentials {
   identityToken?: string;
 }
 
-/** Finds what a person's `docker login` left for a host; undefined where there is nothing. */
-export type FindCredentials = (host: string) => Promise<Credentials | undefined>;
+/**
+ * Finds what a person's `docker login` left for an image; undefined where there is nothing. `note` is told what stood in
+ * the way, for the hint of a failure that may follow.
+ */
+export type FindCredentials = (
+  host: string,
+  repository?: string,
+  note?: (text: string) => void,
+) => Promise<Credentials | undefined>;
 
 interface DockerConfig {
   auths?: Record<string, { auth?: string; username?: string; password?: string; identitytoken?: string }>;
@@ -22,30 +29,49 @@ interface DockerConfig {
 }
 
 /**
- * Reads `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`, and podman's `auth.json`, with the programs that they
- * name (docker/docker-credential-helpers).
+ * Reads `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`, and podman's `auth.json`, whose entries may be for a part
+ * of a registry (containers-auth.json(5)), with the programs that they name (docker/docker-credential-helpers).
  */
-export async function findDockerCredentials(host: string): Promise<Credentials | undefined> {
+export async function findDockerCredentials(
+  host: string,
+  repository = '',
+  note: (text: string) => void = () => {},
+): Promise<Credentials | undefined> {
+  const keys = findKeys(host, repository);
   for (const path of configPaths()) {
     const config = readConfig(path);
     if (!config) continue;
-    const keys =
-      host === 'docker.io'
-        ? ['https://index.docker.io/v1/', 'docker.io', 'index.docker.io']
-        : [host, `https://${host}`];
     const helper = keys.map(key => config.credHelpers?.[key]).find(Boolean) ?? config.credsStore;
+    // Programs know hosts, not repositories.
+    for (const key of helper ? keys.filter(each => !each.startsWith(`${host}/`)) : []) {
+      const found = await askHelper(helper as string, key, text => note(`${text} (${path} names it)`));
+      if (found) return found;
+    }
     for (const key of keys) {
-      const found = (helper && (await askHelper(helper, key))) || fromEntry(config.auths?.[key]);
+      const found = fromEntry(config.auths?.[key]);
       if (found) return found;
     }
   }
   return undefined;
 }
 
+/** Under which names a registry may stand, the nearest to the repository first. */
+function findKeys(host: string, repository: string): string[] {
+  const parts = repository.split('/').filter(Boolean);
+  const parents = parts.map((_, index) => [host, ...parts.slice(0, parts.length - index)].join('/'));
+  const own =
+    host === 'docker.io'
+      ? ['https://index.docker.io/v1/', 'docker.io', 'index.docker.io']
+      : [host, `https://${host}`, `https://${host}/v1/`, `https://${host}/v2/`];
+  return [...parents, ...own];
+}
+
 function configPaths(): string[] {
-  const paths = [join(process.env.DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json')];
-  if (process.env.REGISTRY_AUTH_FILE) paths.unshift(process.env.REGISTRY_AUTH_FILE);
-  if (process.env.XDG_RUNTIME_DIR) paths.push(join(process.env.XDG_RUNTIME_DIR, 'containers', 'auth.json'));
+  const { DOCKER_CONFIG, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, XDG_CONFIG_HOME } = process.env;
+  const paths = [join(DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json')];
+  if (REGISTRY_AUTH_FILE) paths.unshift(REGISTRY_AUTH_FILE);
+  if (XDG_RUNTIME_DIR) paths.push(join(XDG_RUNTIME_DIR, 'containers', 'auth.json'));
+  paths.push(join(XDG_CONFIG_HOME || join(homedir(), '.config'), 'containers', 'auth.json'));
   return paths;
 }
 
@@ -76,13 +102,23 @@ function fromEntry(entry: NonNullable<DockerConfig['auths']>[string] | undefined
   return username && password ? { username, password } : undefined;
 }
 
-function askHelper(name: string, key: string): Promise<Credentials | undefined> {
+/** Milliseconds: some ask a person to unlock a key ring. */
+const helperPatience = 60_000;
+
+function askHelper(name: string, key: string, note: (text: string) => void): Promise<Credentials | undefined> {
+  const program = `docker-credential-${name}`;
+  if (!/^[A-Za-z0-9._-]+$/.test(name)) {
+    note(`${JSON.stringify(program)} is no name of a program`);
+    return Promise.resolve(undefined);
+  }
   return new Promise((resolve, reject) => {
-    const child = execFile(`docker-credential-${name}`, ['get'], { timeout: 30_000 }, (error, stdout) => {
+    const options = { timeout: helperPatience, env: { ...process.env, PATH: findSearchPath() } };
+    const child = execFile(program, ['get'], options, (error, stdout) => {
       if (error) {
-        // It exits with 1 for a host that it does not know.
-        if (typeof error.code === 'number') resolve(undefined);
-        else reject(new Failure('image/credentials', `docker-credential-${name} could not be run`, { cause: error }));
+        if (error.killed) note(`${program} did not answer within ${helperPatience / 1000} s`);
+        else if (typeof error.code !== 'number') note(`${program} can't be run on this machine`);
+        // It exits with 1 for a host that it does not know. What it printed may be a secret.
+        resolve(undefined);
         return;
       }
       try {
@@ -91,10 +127,18 @@ function askHelper(name: string, key: string): Promise<Credentials | undefined> 
         else if (Username === '<token>') resolve({ username: '', password: '', identityToken: Secret });
         else resolve({ username: Username ?? '', password: Secret });
       } catch {
-        reject(new Failure('image/credentials', `docker-credential-${name} answered what is not JSON`));
+        reject(new Failure('image/credentials', `${program} answered what is not JSON`));
       }
     });
     child.stdin?.on('error', () => {});
     child.stdin?.end(key);
   });
+}
+
+/** An editor that was started from the Dock of macOS lacks the folders that a shell has. */
+function findSearchPath(): string {
+  const path = process.env.PATH ?? '';
+  if (process.platform !== 'darwin') return path;
+  const docker = '/Applications/Docker.app/Contents/Resources/bin';
+  return [path, '/usr/local/bin', '/opt/homebrew/bin', docker].filter(Boolean).join(':');
 }

@@ -1,16 +1,18 @@
-import { readFileSync } from 'node:fs';
-import { type IncomingMessage, type OutgoingHttpHeaders, request as requestHttp } from 'node:http';
+import { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { connect, createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import { Failure } from '#base/failure.ts';
 import { version } from '#base/version.ts';
 import { findProxy } from './proxy.ts';
+import { findTrust } from './trust.ts';
 
 export interface HttpRequest {
   method?: string;
   headers?: Record<string, string>;
   body?: string;
   signal?: AbortSignal;
+  /** Milliseconds for the way to the server: name, connection and encryption. */
+  connectTimeout?: number;
 }
 
 /** The body must be read to its end or destroyed. */
@@ -24,6 +26,9 @@ export interface HttpResponse {
 
 // A server that says nothing for so long (ms) is taken for gone.
 const silence = 60_000;
+
+// Firewalls without an answer are usual on compute nodes; the system itself would wait for minutes.
+const defaultConnectTimeout = 15_000;
 
 /**
  * One request over HTTP or HTTPS, through the proxy that the environment names, with redirections followed.
@@ -74,7 +79,7 @@ async function send(url: URL, request: HttpRequest): Promise<IncomingMessage> {
   const proxy = findProxy(url);
   const headers: OutgoingHttpHeaders = { 'user-agent': `cwl-on-clusters/${version}`, ...request.headers };
   if (url.protocol === 'https:') {
-    const socket = proxy && (await openTunnel(url, proxy, request.signal));
+    const socket = proxy && (await openTunnel(url, proxy, request));
     return exchange(url, request, headers, { socket });
   }
   if (proxy) {
@@ -86,7 +91,7 @@ async function send(url: URL, request: HttpRequest): Promise<IncomingMessage> {
 
 function exchange(
   url: URL,
-  { method = 'GET', body, signal }: HttpRequest,
+  { method = 'GET', body, signal, connectTimeout }: HttpRequest,
   headers: OutgoingHttpHeaders,
   route: { socket?: TLSSocket; proxy?: URL },
 ): Promise<IncomingMessage> {
@@ -97,7 +102,8 @@ function exchange(
       url.protocol === 'https:'
         ? requestHttps(url, {
             ...options,
-            ...(socket ? { agent: false, createConnection: () => socket } : trustOption()),
+            // With an agent, the socket would not be used.
+            ...(socket ? { createConnection: () => socket } : trustOption(url)),
           })
         : proxy
           ? requester(proxy)(proxy, { ...options, path: url.href, headers: { ...headers, host: url.host } })
@@ -106,6 +112,7 @@ function exchange(
       response.on('error', () => {});
       resolve(response);
     });
+    limitConnecting(call, (proxy ?? url).host, connectTimeout);
     call.on('timeout', () => call.destroy(new Error(`${url.host} said nothing for ${silence / 1000} s`)));
     call.on('error', reject);
     call.end(body);
@@ -113,7 +120,7 @@ function exchange(
 }
 
 /** CONNECT (RFC 9110, §9.3.6), and TLS through it. */
-function openTunnel(url: URL, proxy: URL, signal: AbortSignal | undefined): Promise<TLSSocket> {
+function openTunnel(url: URL, proxy: URL, { signal, connectTimeout }: HttpRequest): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const target = `${url.hostname}:${url.port || 443}`;
     const credentials = proxyAuthorization(proxy);
@@ -133,9 +140,12 @@ function openTunnel(url: URL, proxy: URL, signal: AbortSignal | undefined): Prom
         return;
       }
       const servername = /^[\d.]+$|:/.test(url.hostname) ? undefined : url.hostname;
-      const secure = connect({ socket, servername, host: url.hostname, secureContext: trust() }, () => resolve(secure));
+      const secure = connect({ socket, servername, host: url.hostname, secureContext: findTrust(url.host) }, () =>
+        resolve(secure),
+      );
       secure.on('error', reject);
     });
+    limitConnecting(call, proxy.host, connectTimeout);
     call.on('timeout', () => call.destroy(new Error(`the proxy ${proxy.host} said nothing for ${silence / 1000} s`)));
     call.on('error', reject);
     call.end();
@@ -152,22 +162,23 @@ function proxyAuthorization({ username, password }: URL): string | undefined {
   return `Basic ${Buffer.from(text).toString('base64')}`;
 }
 
-/** Node's types leave it out, its TLS takes it (tls.connect). */
-function trustOption(): object {
-  return { secureContext: trust() };
+/** Ends a call whose socket has not been connected in time. */
+function limitConnecting(call: ClientRequest, host: string, limit = defaultConnectTimeout): void {
+  const giveUp = () => {
+    const error = new Error(`${host} did not answer within ${limit / 1000} s`);
+    call.destroy(Object.assign(error, { code: 'ETIMEDOUT' }));
+  };
+  const timer = setTimeout(giveUp, limit);
+  const stop = () => clearTimeout(timer);
+  call.on('close', stop);
+  call.on('socket', socket => {
+    const isEncrypted = 'encrypted' in socket;
+    if (!socket.connecting && !(isEncrypted && (socket as TLSSocket).getProtocol() === null)) stop();
+    else socket.once(isEncrypted ? 'secureConnect' : 'connect', stop);
+  });
 }
 
-let trusted: SecureContext | undefined;
-
-/** Node's certificates and NODE_EXTRA_CA_CERTS, those of the system, and of SSL_CERT_FILE: sites have CAs of their own. */
-function trust(): SecureContext {
-  if (trusted) return trusted;
-  const certificates = new Set([...getCACertificates('default'), ...getCACertificates('system')]);
-  try {
-    if (process.env.SSL_CERT_FILE) certificates.add(readFileSync(process.env.SSL_CERT_FILE, 'utf8'));
-  } catch {
-    // As OpenSSL does, a file that is not there is passed over.
-  }
-  trusted = createSecureContext({ ca: [...certificates] });
-  return trusted;
+/** Node's types leave it out, its TLS takes it (tls.connect). */
+function trustOption(url: URL): object {
+  return { secureContext: findTrust(url.host) };
 }

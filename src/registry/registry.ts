@@ -16,9 +16,10 @@ export interface RegistryOptions {
   log?: Log;
   /** First wait before a second try, in ms; it doubles. */
   retryDelay?: number;
+  /** How often something is tried that may help; default 5. */
+  tries?: number;
 }
 
-const tries = 5;
 const retriable = new Set([408, 429, 500, 502, 503, 504]);
 
 /** One repository of a registry (OCI distribution-spec v1.1), for reading. */
@@ -30,6 +31,8 @@ export class Registry {
   #bases: URL[];
   readonly #path: string;
   #authorization: string | undefined;
+  /** What stood in the way of credentials. */
+  #note = '';
 
   constructor(reference: Reference, options: RegistryOptions = {}) {
     this.#reference = reference;
@@ -44,6 +47,23 @@ export class Registry {
   /** Whom it asks. */
   get host(): string {
     return (this.#bases[0] as URL).host;
+  }
+
+  /** Throws `image/registry-unreachable` where nobody answers within `limit` milliseconds; whatever the answer is, it will do. */
+  async checkReach(limit: number): Promise<void> {
+    const signal = AbortSignal.any([
+      AbortSignal.timeout(limit),
+      ...(this.#options.signal ? [this.#options.signal] : []),
+    ]);
+    try {
+      const base = await this.#findBase(signal, limit);
+      const response = await fetchUrl(new URL('/v2/', base), { signal, connectTimeout: limit });
+      response.body.destroy();
+    } catch (error) {
+      this.#options.signal?.throwIfAborted();
+      const cause = signal.aborted ? new Error(`no answer within ${limit / 1000} s`) : error;
+      throw this.#unreachable(this.#name(this.#reference.digest ?? this.#reference.tag ?? 'latest'), cause);
+    }
   }
 
   /** By tag or digest; a digest is checked. */
@@ -79,7 +99,7 @@ export class Registry {
 
   /** Tries again where that can help: broken connections, servers in trouble, too many requests. */
   async retry<T>(what: string, attempt: () => Promise<T>): Promise<T> {
-    const { signal, retryDelay = 500 } = this.#options;
+    const { signal, retryDelay = 500, tries = 5 } = this.#options;
     for (let count = 1; ; count++) {
       try {
         return await attempt();
@@ -110,28 +130,31 @@ export class Registry {
     if (first.status !== 401 || !challenge) return first;
     first.body.destroy();
     const find = this.#options.findCredentials ?? findDockerCredentials;
+    const note = (text: string) => (this.#note = `; ${text}`);
     // Who logged in to docker.io did not log in to its mirror.
     const isMirrored = this.#options.mirrors?.[this.#reference.registry] !== undefined;
     this.#authorization = await authorize(
       parseChallenges(challenge),
-      await find(isMirrored ? url.host : this.#reference.registry),
+      isMirrored
+        ? await find(url.host, '', note)
+        : await find(this.#reference.registry, this.#reference.repository, note),
       { registry: url, scope: `repository:${this.#path.slice('/v2/'.length)}:pull`, signal },
     );
     return send();
   }
 
   /** Loopback registries speak plain HTTP unless they answer to HTTPS, as for Docker. */
-  async #findBase(): Promise<URL> {
+  async #findBase(signal = this.#options.signal, connectTimeout?: number): Promise<URL> {
     const [first, second] = this.#bases;
     if (!second) return first as URL;
     try {
-      const response = await fetchUrl(new URL('/v2/', first), { signal: this.#options.signal });
+      const response = await fetchUrl(new URL('/v2/', first), { signal, connectTimeout });
       response.body.destroy();
       this.#bases = [first as URL];
     } catch (error) {
-      this.#options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ECONNREFUSED') throw error;
+      if (code === 'ECONNREFUSED' || isAboutCertificate(code)) throw error;
       this.#bases = [second];
     }
     return this.#bases[0] as URL;
@@ -149,7 +172,7 @@ export class Registry {
     }
     if (status === 401 || status === 403) {
       throw new Failure('image/access-denied', `${url.host} does not give out ${name}${said}`, {
-        hint: `The name may be wrong, or the image is private: then run \`docker login ${url.host}\` where the pull runs.`,
+        hint: `The name may be wrong, or the image is private: then run \`docker login ${url.host}\` where the pull runs${this.#note}.`,
       });
     }
     if (!retriable.has(status)) {
@@ -240,5 +263,9 @@ function parseRetryAfter(text: string | undefined): number | undefined {
 function isFinal(error: unknown): boolean {
   const { code = '' } = error as NodeJS.ErrnoException;
   const isUnreachable = ['ENOTFOUND', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'].includes(code);
-  return isUnreachable || code.startsWith('ERR_TLS_') || /CERT|SELF_SIGNED|UNABLE_TO_/.test(code);
+  return isUnreachable || isAboutCertificate(code);
+}
+
+function isAboutCertificate(code = ''): boolean {
+  return code.startsWith('ERR_TLS_') || /CERT|SELF_SIGNED|UNABLE_TO_/.test(code);
 }

@@ -1,13 +1,15 @@
 // Pulls from Debian's docker-registry as an unprivileged user, through the helper's command line.
 import assert from 'node:assert/strict';
-import { chownSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type InstalledHelper, installHelper } from '../support/helper.ts';
 import { buildImage, buildIndex, busyboxImage } from '../support/images.ts';
 import { findUser, isRoot, needPackages, run } from '../support/machine.ts';
+import { startProxy } from '../support/proxy.ts';
 import { noRegistry, pushImage, type Registry, type RegistryOptions, startRegistry } from '../support/registry.ts';
 import { Layer } from '../support/tar.ts';
+import { identityToken } from '../support/token-server.ts';
 
 const skip = noRegistry ?? (isRoot ? undefined : 'the pull runs as another user, which needs root');
 let helper: InstalledHelper;
@@ -45,10 +47,17 @@ async function withRegistry(options: RegistryOptions, use: (registry: Registry) 
 
 /** A `config.json` as `docker login` leaves it. */
 function logIn(host: string, password: string): NodeJS.ProcessEnv {
-  const folder = mkdtempSync(join(helper.folder, 'docker-'));
   const auth = Buffer.from(`alice:${password}`).toString('base64');
-  writeFileSync(join(folder, 'config.json'), JSON.stringify({ auths: { [host]: { auth } } }));
-  for (const path of [folder, join(folder, 'config.json')]) chownSync(path, helper.user.uid, helper.user.gid);
+  return configure({ auths: { [host]: { auth } } });
+}
+
+function configure(config: object, files: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const folder = mkdtempSync(join(helper.folder, 'docker-'));
+  for (const [name, text] of Object.entries({ 'config.json': JSON.stringify(config), ...files })) {
+    mkdirSync(join(folder, name, '..'), { recursive: true });
+    writeFileSync(join(folder, name), text, { mode: 0o755 });
+  }
+  run('chown', ['-R', `${helper.user.uid}:${helper.user.gid}`, folder]);
   return { DOCKER_CONFIG: folder };
 }
 
@@ -150,6 +159,108 @@ test('bearer tokens: anonymous for public images, with a login for private ones'
     assert.match(refused.stderr, /does not give out/);
     const known = await pull([`${registry.host}/private/tool:1`], logIn(registry.host, registry.password));
     assert.equal(known.code, 0, known.stderr);
+  });
+});
+
+test('an identity token is exchanged for a bearer token, and shown nowhere', { skip }, async () => {
+  await withRegistry({ authentication: 'token' }, async registry => {
+    await pushImage(registry, 'private/tool:1', busyboxImage());
+    const name = `${registry.host}/private/tool:1`;
+    const good = await pull([name], configure({ auths: { [registry.host]: { identitytoken: identityToken } } }));
+    assert.equal(good.code, 0, good.stderr);
+    const bad = await pull([name], configure({ auths: { [registry.host]: { identitytoken: 'stale-token' } } }));
+    assert.equal(bad.code, 1);
+    assert.ok(!bad.stderr.includes('stale-token'));
+  });
+});
+
+test('programs that keep credentials: asked on standard input, for one host or for all', { skip }, async () => {
+  await withRegistry({ authentication: 'token' }, async registry => {
+    for (const name of ['public/tool:1', 'private/tool:1']) await pushImage(registry, name, busyboxImage());
+    const image = `${registry.host}/private/tool:1`;
+    const program = (answer: object) =>
+      `#!/bin/sh\n[ "$*" = get ] || exit 2\nread -r server\necho "$server" >>"$DOCKER_CONFIG/asked"\n` +
+      `case $server in ${registry.host}) echo '${JSON.stringify(answer)}';; *) echo "no $server"; exit 1;; esac\n`;
+    const password = { Username: registry.username, Secret: registry.password };
+    const token = { Username: '<token>', Secret: identityToken };
+    const cases: [object, object][] = [
+      [{ credHelpers: { [registry.host]: 'keeper' } }, password],
+      [{ credsStore: 'keeper' }, password],
+      [{ credsStore: 'keeper' }, token],
+    ];
+    for (const [config, answer] of cases) {
+      const env = configure(config, { 'bin/docker-credential-keeper': program(answer) });
+      const pulled = await pull([image], { ...env, PATH: `${env.DOCKER_CONFIG}/bin:${process.env.PATH}` });
+      assert.equal(pulled.code, 0, pulled.stderr);
+      assert.match(readFileSync(join(env.DOCKER_CONFIG as string, 'asked'), 'utf8'), new RegExp(registry.host));
+    }
+    // A configuration that came from another machine names a program that is not here: no matter for public images.
+    const foreign = configure({ credsStore: 'desktop' });
+    const open = await pull([`${registry.host}/public/tool:1`], foreign);
+    assert.equal(open.code, 0, open.stderr);
+    const closed = await pull([image], foreign);
+    assert.equal(closed.code, 1);
+    assert.match(closed.stderr, /docker-credential-desktop can't be run on this machine/);
+    const path = await pull([image], configure({ credsStore: '../../bin/keeper' }));
+    assert.match(path.stderr, /is no name of a program/);
+  });
+});
+
+test("podman's auth.json, with an entry for a part of the registry", { skip }, async () => {
+  await withRegistry({ authentication: 'token' }, async registry => {
+    await pushImage(registry, 'private/group/tool:1', busyboxImage());
+    const auth = Buffer.from(`alice:${registry.password}`).toString('base64');
+    const wrong = Buffer.from('alice:wrong').toString('base64');
+    const auths = { [registry.host]: { auth: wrong }, [`${registry.host}/private/group`]: { auth } };
+    const { DOCKER_CONFIG: folder } = configure({}, { 'auth.json': JSON.stringify({ auths }) });
+    const env = { REGISTRY_AUTH_FILE: `${folder}/auth.json` };
+    const pulled = await pull([`${registry.host}/private/group/tool:1`], env);
+    assert.equal(pulled.code, 0, pulled.stderr);
+  });
+});
+
+test('the proxy of the environment carries HTTP and HTTPS, and the hosts that are excepted go without', {
+  skip,
+}, async context => {
+  await withRegistry({ tls: true }, async secure => {
+    await withRegistry({}, async plain => {
+      for (const each of [secure, plain]) await pushImage(each, 'library/tool:1', busyboxImage());
+      const proxy = await startProxy();
+      context.after(() => proxy.stop());
+      const ca = { SSL_CERT_FILE: secure.ca };
+      const through = { https_proxy: proxy.url, HTTP_PROXY: proxy.url, ...ca };
+      const tunnelled = await pull(['tool:1', '--mirror', `docker.io=${secure.url}`], through);
+      assert.equal(tunnelled.code, 0, tunnelled.stderr);
+      assert.ok(
+        proxy.requests.every(line => line === `CONNECT ${secure.host}`),
+        proxy.requests.join('\n'),
+      );
+      assert.ok(proxy.requests.length > 0);
+      proxy.requests.length = 0;
+      const forwarded = await pull(['tool:1', '--mirror', `docker.io=${plain.url}`], through);
+      assert.equal(forwarded.code, 0, forwarded.stderr);
+      assert.ok(proxy.requests.some(line => line.startsWith(`GET ${plain.url}/v2/`)));
+      proxy.requests.length = 0;
+      const direct = await pull(['tool:1', '--mirror', `docker.io=${plain.url}`], {
+        ...through,
+        NO_PROXY: '127.0.0.1',
+      });
+      assert.equal(direct.code, 0, direct.stderr);
+      assert.deepEqual(proxy.requests, []);
+    });
+  });
+});
+
+test('the CA of one host, where Docker keeps it', { skip }, async () => {
+  await withRegistry({ tls: true }, async registry => {
+    await pushImage(registry, 'library/tool:1', busyboxImage());
+    const ca = readFileSync(registry.ca as string, 'utf8');
+    const args = [`${registry.host}/library/tool:1`];
+    const pulled = await pull(args, configure({}, { [`certs.d/${registry.host}/ca.crt`]: ca }));
+    assert.equal(pulled.code, 0, pulled.stderr);
+    const other = await pull(args, configure({}, { 'certs.d/127.0.0.1:1/ca.crt': ca }));
+    assert.equal(other.code, 1);
+    assert.match(other.stderr, /certificate/);
   });
 });
 

@@ -15,6 +15,9 @@ export interface TokenServer {
   stop(): Promise<void>;
 }
 
+/** Stands for the user's name and password. */
+export const identityToken = 'identity-token-of-alice';
+
 interface Access {
   type: string;
   name: string;
@@ -33,9 +36,15 @@ export async function startTokenServer(options: {
   const grants: string[] = [];
   const basic = `Basic ${Buffer.from(`${options.username}:${options.password}`).toString('base64')}`;
 
-  const server = createServer((request, response) => {
-    const scopes = new URL(request.url ?? '/', 'http://localhost').searchParams.getAll('scope');
-    const user = findUser(request);
+  const server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const form = new URLSearchParams(body);
+    const isForm = request.method === 'POST';
+    const scopes = isForm
+      ? form.getAll('scope')
+      : new URL(request.url ?? '/', 'http://localhost').searchParams.getAll('scope');
+    const user = isForm ? findOwner(form) : findUser(request);
     if (user === undefined) {
       response.writeHead(401).end('{"errors":[{"code":"UNAUTHORIZED"}]}');
       return;
@@ -45,13 +54,20 @@ export async function startTokenServer(options: {
     const claims = { iss: issuer, aud: service, sub: user, iat: now, nbf: now - 5, exp: now + 300 };
     const token = sign({ ...claims, jti: randomBytes(8).toString('hex'), access: scopes.map(s => grant(s, user)) });
     response.writeHead(200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ token, expires_in: 300, issued_at: new Date(now * 1000).toISOString() }));
+    const answer = isForm ? { access_token: token } : { token };
+    response.end(JSON.stringify({ ...answer, expires_in: 300, issued_at: new Date(now * 1000).toISOString() }));
   });
 
   function findUser(request: IncomingMessage): string | undefined {
     const header = request.headers.authorization;
     if (header === undefined) return '';
     return header === basic ? options.username : undefined;
+  }
+
+  /** OAuth2, as registries that gave an identity token at the login want it. */
+  function findOwner(form: URLSearchParams): string | undefined {
+    const isRight = form.get('grant_type') === 'refresh_token' && form.get('refresh_token') === identityToken;
+    return isRight && form.get('client_id') && form.get('service') === service ? options.username : undefined;
   }
 
   function grant(scope: string, user: string): Access {
