@@ -41,9 +41,13 @@ export function findFiles(process: Process): FileReference[] {
   return [...files.values()];
 }
 
-/** Images that DockerRequirements of a process and its steps name. */
+/** Images that DockerRequirements of a process and its steps would pull: an image id alone counts as one. */
 export function findImages(process: Process): string[] {
-  return [...new Set(findDockerRequirements(process).flatMap(each => each.dockerPull ?? []))];
+  const names = findDockerRequirements(process).flatMap(each => {
+    const { dockerPull, dockerLoad, dockerImport, dockerFile, dockerImageId } = each;
+    return dockerPull ?? ((dockerLoad ?? dockerImport ?? dockerFile) ? [] : (dockerImageId ?? []));
+  });
+  return [...new Set(names)];
 }
 
 /** Texts of the Dockerfiles in them. */

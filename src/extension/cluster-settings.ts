@@ -1,5 +1,7 @@
 /** The setting `cwl.clusters`, checked: it is written by hand. */
 
+import type { PullRoute } from '#remote/images.ts';
+
 /** One cluster as the user configured it. */
 export interface ClusterEntry {
   name: string;
@@ -14,12 +16,14 @@ export interface ClusterEntry {
   engine?: string;
   parallel?: number;
   mirrors?: Record<string, string>;
+  pullFrom?: PullRoute;
 }
 
 /** A cluster's name is also the authority of its files' URIs. */
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const texts = ['sshConfig', 'folder', 'outputFolder', 'imageStore', 'cache', 'engine'] as const;
 const maps = ['sshOptions', 'mirrors'] as const;
+const routes: readonly unknown[] = ['auto', 'cluster', 'local'] satisfies PullRoute[];
 
 /** Reads the setting; what is wrong is told as one sentence per fault, and its entry left out. */
 export function parseClusters(value: unknown): { clusters: ClusterEntry[]; faults: string[] } {
@@ -80,6 +84,9 @@ function checkEntry(entry: unknown, before: readonly ClusterEntry[]): string | u
   if (parallel !== undefined && !(Number.isSafeInteger(parallel) && (parallel as number) > 0)) {
     return 'parallel must be a whole number from 1 on.';
   }
+  if (fields.pullFrom !== undefined && !routes.includes(fields.pullFrom)) {
+    return 'pullFrom must be auto, cluster or local.';
+  }
   for (const name of ['outputFolder', 'imageStore', 'cache'] as const) {
     const path = fields[name];
     if (typeof path === 'string' && path !== '' && !path.startsWith('/')) return `${name} must be an absolute path.`;
@@ -88,8 +95,13 @@ function checkEntry(entry: unknown, before: readonly ClusterEntry[]): string | u
 }
 
 function copyEntry(entry: ClusterEntry): ClusterEntry {
-  const { name, host, parallel } = entry;
-  const copy: ClusterEntry = { name, host: host.trim(), ...(parallel === undefined ? {} : { parallel }) };
+  const { name, host, parallel, pullFrom } = entry;
+  const copy: ClusterEntry = {
+    name,
+    host: host.trim(),
+    ...(parallel === undefined ? {} : { parallel }),
+    ...(pullFrom === undefined ? {} : { pullFrom }),
+  };
   for (const field of texts) if (entry[field]) copy[field] = entry[field];
   for (const field of maps) if (entry[field]) copy[field] = { ...entry[field] };
   return copy;

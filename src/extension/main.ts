@@ -34,7 +34,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const texts = new TextDocuments(context);
   const server = new LanguageServer(context, messages);
   const inputs = new InputsChoice(context, server);
-  const starter = new RunStarter({ clusters, choice, inputs, server, locks, runs, view });
+  const starter = new RunStarter(context, { clusters, choice, inputs, server, locks, runs, view, messages });
   new ClustersView(context, clusters);
   new ClusterFiles(context, clusters);
   new RunLens(context, server, clusters, inputs);

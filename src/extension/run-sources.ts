@@ -13,6 +13,9 @@ export interface RunSources {
   /** Path of the process below the source folder, with `#id` for one of a packed document. */
   tool: string;
   inputs: Record<string, unknown>;
+  /** Names of images, and texts of Dockerfiles, that the process may need. */
+  images: string[];
+  dockerFiles: string[];
 }
 
 /** The user's documents are at fault, and the editor shows where. */
@@ -83,6 +86,8 @@ export async function collectSources(
     folders: [...new Set(empty)].map(uri => layout.find(uri) as string),
     tool: key.id === undefined ? tool : `${tool}#${key.id}`,
     inputs: mapLocations(given.values, layout) as Record<string, unknown>,
+    images: needed.images,
+    dockerFiles: needed.dockerFiles,
   };
 }
 

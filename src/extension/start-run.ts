@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { checkLocks, type RunOptions, startRun } from '#protocol/messages.ts';
 import type { Cluster } from '#remote/cluster.ts';
+import { bringImages } from '#remote/images.ts';
 import { uploadSources } from '#remote/sources.ts';
 import { withProgress } from './cancellation.ts';
 import type { ClusterChoice } from './cluster-choice.ts';
@@ -10,6 +11,7 @@ import { formatProgress, toPercent } from './format.ts';
 import type { InputsChoice } from './inputs-choice.ts';
 import type { LanguageServer, ProcessKey } from './language-server.ts';
 import type { LockWarnings } from './lock-warnings.ts';
+import type { Messages } from './messages.ts';
 import { collectSources, DocumentsAtFault, type RunSources } from './run-sources.ts';
 import type { Runs } from './runs.ts';
 import type { RunsView } from './runs-view.ts';
@@ -23,16 +25,23 @@ export class RunStarter {
   readonly #locks: LockWarnings;
   readonly #runs: Runs;
   readonly #view: RunsView;
+  readonly #messages: Messages;
+  /** On this machine, for images on their way to a cluster. */
+  readonly #imageFolder: string;
 
-  constructor(parts: {
-    clusters: Clusters;
-    choice: ClusterChoice;
-    inputs: InputsChoice;
-    server: LanguageServer;
-    locks: LockWarnings;
-    runs: Runs;
-    view: RunsView;
-  }) {
+  constructor(
+    context: vscode.ExtensionContext,
+    parts: {
+      clusters: Clusters;
+      choice: ClusterChoice;
+      inputs: InputsChoice;
+      server: LanguageServer;
+      locks: LockWarnings;
+      runs: Runs;
+      view: RunsView;
+      messages: Messages;
+    },
+  ) {
     this.#clusters = parts.clusters;
     this.#choice = parts.choice;
     this.#inputs = parts.inputs;
@@ -40,6 +49,8 @@ export class RunStarter {
     this.#locks = parts.locks;
     this.#runs = parts.runs;
     this.#view = parts.view;
+    this.#messages = parts.messages;
+    this.#imageFolder = vscode.Uri.joinPath(context.globalStorageUri, 'images').fsPath;
   }
 
   /** `isAsking`: another inputs file than last time. Does nothing where the user gives up on the way. */
@@ -103,6 +114,7 @@ export class RunStarter {
       onProgress: progress => tell(formatProgress(progress) ?? 'uploading…', toPercent(progress)),
     });
     await this.#warnOfLocks(cluster, entry, signal);
+    await this.#bringImages(cluster, entry, sources, tell, signal);
     tell('starting…');
     const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
     const outdir = entry.outputFolder && `${entry.outputFolder}/${label.replace(/[^\w.-]+/g, '-')}-${stamp}`;
@@ -112,6 +124,26 @@ export class RunStarter {
     const { id } = await cluster.request(startRun, request, signal);
     await this.#runs.noteStart({ cluster: name, id }, cluster);
     return id;
+  }
+
+  async #bringImages(
+    cluster: Cluster,
+    { engine, imageStore, mirrors, pullFrom: route = 'auto' }: ClusterEntry,
+    sources: RunSources,
+    tell: (message: string, percent?: number) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    // Tools on the cluster itself need no image.
+    if (engine === 'host') return;
+    await bringImages(cluster, sources, {
+      route,
+      imageStore,
+      mirrors,
+      cacheFolder: this.#imageFolder,
+      log: this.#messages.log,
+      signal,
+      onProgress: progress => tell(formatProgress(progress) ?? 'pulling images…', toPercent(progress)),
+    });
   }
 
   async #warnOfLocks(cluster: Cluster, entry: ClusterEntry, signal: AbortSignal): Promise<void> {

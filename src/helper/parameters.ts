@@ -1,5 +1,5 @@
 import { Failure } from '#base/failure.ts';
-import type { LogKey, RunOptions, RunRequest } from '#protocol/messages.ts';
+import type { ImagePlace, LogKey, RunOptions, RunRequest } from '#protocol/messages.ts';
 
 /**
  * Checks of what the other end sent: it may be another version, or not our program at all. Each returns the value in its
@@ -64,13 +64,19 @@ export function takeRunRequest(fields: Fields): RunRequest {
   };
 }
 
-function takeOptions(fields: Fields): RunOptions {
+export function takeImagePlace(fields: Fields): ImagePlace {
   const mirrors = fields.mirrors === undefined ? undefined : toFields(fields.mirrors, 'mirrors');
   return {
+    imageStore: takeOptionalText(fields, 'imageStore'),
+    mirrors: mirrors && Object.fromEntries(Object.keys(mirrors).map(host => [host, takeText(mirrors, host)])),
+  };
+}
+
+function takeOptions(fields: Fields): RunOptions {
+  return {
+    ...takeImagePlace(fields),
     engine: takeOptionalText(fields, 'engine'),
     parallel: fields.parallel === undefined ? undefined : takeCount(fields, 'parallel'),
-    mirrors: mirrors && Object.fromEntries(Object.keys(mirrors).map(host => [host, takeText(mirrors, host)])),
-    imageStore: takeOptionalText(fields, 'imageStore'),
     cache: takeOptionalText(fields, 'cache'),
   };
 }

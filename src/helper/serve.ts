@@ -93,6 +93,18 @@ export function answerRequests(
     verifySource(home, takeText(fields, 'digest'), takeOptionalText(fields, 'part')).then(toNull),
   );
 
+  // As with a self-test, the rooms behind images are only loaded for a run that names some.
+  answer(protocol.findWantedImages, async fields =>
+    (await import('./image-requests.ts')).findWanted(home, fields, signal),
+  );
+  answer(protocol.findWantedBlobs, async fields => (await import('./image-requests.ts')).findBlobs(home, fields));
+  answer(protocol.publishBlob, async fields =>
+    (await import('./image-requests.ts')).publish(home, fields, signal).then(toNull),
+  );
+  answer(protocol.deliverImage, async fields =>
+    (await import('./image-requests.ts')).deliver(home, fields).then(toNull),
+  );
+
   answer(protocol.startRun, async fields => {
     // A run that had ended before the first look would never be told.
     await watching;

@@ -1,18 +1,29 @@
 import { findHostPlatform, formatPlatform, type Platform } from '#registry/platform.ts';
 import { applyArg, type BuildState } from './build-config.ts';
-import { type Dockerfile, parseDockerfile } from './dockerfile.ts';
+import { type Dockerfile, type Instruction, parseDockerfile } from './dockerfile.ts';
 import { expandWord } from './dockerfile-words.ts';
 
-/** Images that a Dockerfile starts from, as far as it says so without arguments from outside; nothing is looked up. */
+/** Images that a Dockerfile starts or copies from, as far as it says so without arguments from outside; nothing is looked up. */
 export function findBaseImages(text: string): string[] {
   const file = parseDockerfile(text);
   const globals = findGlobals(file, new Map(), findHostPlatform());
-  const names = new Set<string | undefined>();
-  return file.stages.flatMap(stage => {
+  const stages = new Set<string | undefined>(['scratch']);
+  const images = file.stages.flatMap(stage => {
     const base = expandWord(stage.base, { lookup: name => globals.get(name), escapeMark: file.escapeMark });
-    const isStage = base === 'scratch' || names.has(base.toLowerCase());
-    names.add(stage.name);
-    return isStage ? [] : [base];
+    const named = [base, ...stage.instructions.flatMap(findSources)];
+    const found = named.filter(name => !stages.has(name.toLowerCase()) && !/^\d+$/.test(name));
+    stages.add(stage.name);
+    return found;
+  });
+  return [...new Set(images)];
+}
+
+/** What an instruction takes files from: `COPY --from=NAME`, `RUN --mount=type=bind,from=NAME`. */
+function findSources({ keyword, flags }: Instruction): string[] {
+  return flags.flatMap(({ name, value }) => {
+    if (keyword === 'COPY' && name === 'from') return [value];
+    const from = keyword === 'RUN' && name === 'mount' ? /(?:^|,)from=([^,]+)/.exec(value)?.[1] : undefined;
+    return from ?? [];
   });
 }
 

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { isFailure } from '#base/failure.ts';
 import type { Log, Progress } from '#base/log.ts';
 import type { ImageConfig } from '#registry/manifest.ts';
 import { toDiskFailure } from './disk-failure.ts';
@@ -55,6 +56,10 @@ export async function convertImage(source: ImageSource, options: ConvertOptions)
     // Asked before the space is given back.
     const failure = toDiskFailure(error, store.folder);
     removeTree(temporary);
+    // Layers that were kept from earlier may have been damaged on the disk since: the next try brings them anew.
+    if (isFailure(error, 'image/digest-mismatch') || isFailure(error, 'image/invalid-layer')) {
+      for (const each of layerDigests) store.removeBlob(each);
+    }
     signal?.throwIfAborted();
     throw failure;
   }

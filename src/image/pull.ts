@@ -1,4 +1,4 @@
-import { Failure, isFailure } from '#base/failure.ts';
+import { Failure } from '#base/failure.ts';
 import type { FindCredentials } from '#registry/credentials.ts';
 import {
   type FoundManifest,
@@ -12,6 +12,7 @@ import { formatReference, parseReference } from '#registry/reference.ts';
 import { Registry } from '#registry/registry.ts';
 import { type ConvertOptions, convertImage } from './convert.ts';
 import type { Slice } from './decompress.ts';
+import { convertDelivered } from './delivery.ts';
 import { checkSpace, toDiskFailure } from './disk-failure.ts';
 import { downloadBlob } from './download.ts';
 import type { Image } from './image.ts';
@@ -33,24 +34,24 @@ export interface PullOptions extends ConvertOptions {
 
 /**
  * Brings an image from its registry into the store, as a root file system that is ready to run. Any number of processes
- * can do so at once. On a failure nothing half-made is left.
+ * can do so at once. One that another machine has delivered is taken from the store. On a failure nothing half-made is left.
  */
 export async function pullImage(reference: string, options: PullOptions): Promise<Image> {
   const parsed = parseReference(reference);
   const name = formatReference(parsed);
   const { store, policy = 'missing', platform = findHostPlatform() } = options;
   const platformName = formatPlatform(platform);
-  if (policy !== 'always') {
-    const image = store.findReference(name, platformName);
-    if (image) return image;
+  const signal = options.signal ?? new AbortController().signal;
+  try {
+    if (policy !== 'always') {
+      const stored = store.findReference(name, platformName) ?? (await convertDelivered(name, platform, options));
+      if (stored) return stored;
+    }
     if (policy === 'never') {
       throw new Failure('image/not-in-store', `${name} is not in ${store.folder}, and must not be pulled`, {
         hint: 'Pull it first with `image pull`, or allow pulling.',
       });
     }
-  }
-  const signal = options.signal ?? new AbortController().signal;
-  try {
     const registry = new Registry(parsed, { ...options, signal });
     const found = await fetchPlatformManifest(registry, parsed.digest ?? parsed.tag ?? 'latest', name, platform);
     const image =
@@ -91,12 +92,6 @@ async function fetchImage(
   const layerDigests = manifest.layers.map(layer => layer.digest);
   try {
     return await convertImage({ reference: name, digest, config: configuration.image, layers, layerDigests }, options);
-  } catch (error) {
-    // Layers that were kept from earlier may have been damaged on the disk since: the next try brings them anew.
-    if (isFailure(error, 'image/digest-mismatch') || isFailure(error, 'image/invalid-layer')) {
-      for (const each of layerDigests) store.removeBlob(each);
-    }
-    throw error;
   } finally {
     await downloads.end();
   }

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync
 import { join, resolve } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { parseDigest } from '#registry/digest.ts';
-import type { ImageConfig } from '#registry/manifest.ts';
+import type { Descriptor, ImageConfig } from '#registry/manifest.ts';
 import { toDiskFailure } from './disk-failure.ts';
 import type { Image } from './image.ts';
 import { makeFolder } from './make-folder.ts';
@@ -110,8 +110,13 @@ export class Store {
 
   /** The image that a reference last meant, without asking anyone. */
   findReference(reference: string, platform: string): Image | undefined {
-    const stored = readJson<StoredReference>(this.#referencePath(reference, platform));
-    return stored && this.findImage(stored.digest, reference);
+    const digest = this.findDigest(reference, platform);
+    return digest === undefined ? undefined : this.findImage(digest, reference);
+  }
+
+  /** The digest that a reference last meant, whether or not there is a rootfs of it. */
+  findDigest(reference: string, platform: string): string | undefined {
+    return readJson<StoredReference>(this.#referencePath(reference, platform))?.digest;
   }
 
   /**
@@ -168,15 +173,17 @@ export class Store {
   remove(image: StoredImage): Freed {
     for (const each of image.references) removeTree(this.#referencePath(each.reference, each.platform));
     this.#removeRootfs(hexOf(image.digest));
-    const shared = new Set(this.list().flatMap(each => each.layers));
+    const shared = new Set([...this.list().flatMap(each => each.layers), ...this.#findDelivered()]);
     const freed: Freed = { images: [image.digest], layers: 0, bytes: image.bytes };
     for (const layer of image.layers) if (!shared.has(layer)) this.#freeBlob(hexOf(layer), freed);
+    for (const blob of this.#findDelivery(image.digest).slice(0, 2)) this.removeBlob(blob);
     return freed;
   }
 
   /**
    * Removes images that no name means any more, layers of no image, and what dead processes left. With `isAll` also the
-   * layers of images that are complete, which are only needed when another image shares them, and what builds keep.
+   * layers of images that are complete, which are only needed when another image shares them, images that were delivered
+   * and never used, and what builds keep.
    */
   prune(isAll = false): Freed {
     this.temporaries.clean();
@@ -189,13 +196,27 @@ export class Store {
       freed.images.push(`sha256:${hex}`);
       freed.bytes += record?.bytes ?? 0;
     }
-    const needed = new Set(isAll ? [] : this.list().flatMap(each => each.layers.map(hexOf)));
+    const kept = isAll ? [] : [...this.list().flatMap(each => each.layers), ...this.#findDelivered()];
+    const needed = new Set(kept.map(hexOf));
     if (isAll) for (const name of ['builds', 'build-mounts']) this.#removeFolder(join(this.folder, name));
     for (const hex of readdirSync(this.#blobs)) if (!needed.has(hex)) this.#freeBlob(hex, freed);
     for (const each of this.#listReferences()) {
-      if (!existsSync(this.#rootfsPath(each.digest))) removeTree(this.#referencePath(each.reference, each.platform));
+      if (existsSync(this.#rootfsPath(each.digest)) || this.hasBlob(each.digest)) continue;
+      removeTree(this.#referencePath(each.reference, each.platform));
     }
     return freed;
+  }
+
+  /** The blobs of images that another machine brought and that were not unpacked yet. */
+  #findDelivered(): string[] {
+    const waiting = this.#listReferences().filter(each => !existsSync(this.#rootfsPath(each.digest)));
+    return waiting.flatMap(each => this.#findDelivery(each.digest));
+  }
+
+  /** Digests of a delivered image's manifest, configuration and layers, in this order; none where it was pulled here. */
+  #findDelivery(digest: string): string[] {
+    const manifest = readJson<{ config: Descriptor; layers: Descriptor[] }>(this.blobPath(digest));
+    return manifest ? [digest, manifest.config.digest, ...manifest.layers.map(each => each.digest)] : [];
   }
 
   #freeBlob(hex: string, freed: Freed): void {

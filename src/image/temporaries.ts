@@ -23,6 +23,14 @@ export class Temporaries {
     return join(this.#folder, `${kind}~${this.#owner}~${counter++}`);
   }
 
+  /**
+   * The path of what `client`, a machine that only uploads, is bringing: always the same one, so that it can go on with
+   * it. Two days after its last byte it counts as left behind.
+   */
+  nameUpload(kind: string, client: string): string {
+    return join(this.#folder, `${kind}~${client}`);
+  }
+
   /** Takes over what a dead process left of this kind, under a new name; undefined if there is nothing. */
   adopt(kind: string): string | undefined {
     for (const name of this.#list()) {

@@ -24,7 +24,7 @@ export const makeInputsTemplate = new RequestType<
   void
 >('cwl/inputsTemplate');
 
-/** What a run needs from this machine: documents (also included texts), and files that inputs and defaults name. */
+/** What a run needs: documents (also included texts), files that inputs and defaults name, and images. */
 export interface Dependencies {
   documents: string[];
   /** URIs of local Files and Directories; what has another scheme is fetched where the run is. */
@@ -33,6 +33,10 @@ export interface Dependencies {
   beside: string[];
   /** Files whose neighbours that begin with the same name, less its extension, go along: an expression tells which are needed. */
   families: string[];
+  /** Images that would be pulled, as they are named. */
+  images: string[];
+  /** Texts of Dockerfiles. */
+  dockerFiles: string[];
   problems: Problem[];
 }
 export const findDependencies = new RequestType<{ uri: string; id?: string; inputs?: string }, Dependencies, void>(

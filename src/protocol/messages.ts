@@ -44,6 +44,43 @@ export const putSource = new RequestType<{ digest: string; base64: string }, nul
  */
 export const verifySource = new RequestType<{ digest: string; part?: string }, null, FailureData>('source/verify');
 
+/** Where a run's images are kept, and what stands in for their registries. */
+export interface ImagePlace {
+  /** Absolute folder; by default the one in the helper's home. */
+  imageStore?: string;
+  /** Registry host to mirror URL: `{ "docker.io": "http://127.0.0.1:5000" }`. */
+  mirrors?: Record<string, string>;
+}
+/**
+ * Which of these images, and of those that the texts of Dockerfiles start from, the cluster neither has nor can pull
+ * (`reason`: why), and what they must be built for (`linux/amd64`). Its registries are not asked unless `asks`: then
+ * all that it does not have are named, without a reason.
+ */
+export const findWantedImages = new RequestType<
+  ImagePlace & { images: string[]; dockerFiles: string[]; asks: boolean },
+  { platform: string; wanted: { reference: string; reason?: string }[] },
+  FailureData
+>('image/wanted');
+/**
+ * Which of an image's layers are to be brought, and the file that each grows in (by sftp); none where its rootfs is there.
+ * `client` names what is uploaded: what a broken connection left is found again under it.
+ */
+export const findWantedBlobs = new RequestType<
+  ImagePlace & { image: string; layers: string[]; client: string },
+  { blobs: { digest: string; path: string }[] },
+  FailureData
+>('image/blobs');
+/** Publishes an uploaded layer. One of another digest is removed, and the request fails with `image/digest-mismatch`. */
+export const publishBlob = new RequestType<ImagePlace & { digest: string; client: string }, null, FailureData>(
+  'image/publish',
+);
+/** Names an image whose layers are there; manifest and configuration are base64. The first run that needs it unpacks it. */
+export const deliverImage = new RequestType<
+  ImagePlace & { reference: string; platform: string; manifest: string; configuration: string },
+  null,
+  FailureData
+>('image/deliver');
+
 export interface RunRequest {
   /** The documents and small inputs of the run: path below the run's source folder, and SHA-256 of the content. */
   sources: { path: string; digest: string }[];
@@ -59,12 +96,9 @@ export interface RunRequest {
   outdir?: string;
   options?: RunOptions;
 }
-export interface RunOptions {
+export interface RunOptions extends ImagePlace {
   engine?: string;
   parallel?: number;
-  /** Registry host to mirror URL: `{ "docker.io": "http://127.0.0.1:5000" }`. */
-  mirrors?: Record<string, string>;
-  imageStore?: string;
   /** Absolute folder of results that runs share (CWL v1.2, WorkReuse). */
   cache?: string;
 }

@@ -11,8 +11,6 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   body?: string;
   signal?: AbortSignal;
-  /** Milliseconds for the way to the server: name, connection and encryption. */
-  connectTimeout?: number;
 }
 
 /** The body must be read to its end or destroyed. */
@@ -28,7 +26,7 @@ export interface HttpResponse {
 const silence = 60_000;
 
 // Firewalls without an answer are usual on compute nodes; the system itself would wait for minutes.
-const defaultConnectTimeout = 15_000;
+const connectTimeout = 15_000;
 
 /**
  * One request over HTTP or HTTPS, through the proxy that the environment names, with redirections followed.
@@ -91,7 +89,7 @@ async function send(url: URL, request: HttpRequest): Promise<IncomingMessage> {
 
 function exchange(
   url: URL,
-  { method = 'GET', body, signal, connectTimeout }: HttpRequest,
+  { method = 'GET', body, signal }: HttpRequest,
   headers: OutgoingHttpHeaders,
   route: { socket?: TLSSocket; proxy?: URL },
 ): Promise<IncomingMessage> {
@@ -112,7 +110,7 @@ function exchange(
       response.on('error', () => {});
       resolve(response);
     });
-    limitConnecting(call, (proxy ?? url).host, connectTimeout);
+    limitConnecting(call, (proxy ?? url).host);
     call.on('timeout', () => call.destroy(new Error(`${url.host} said nothing for ${silence / 1000} s`)));
     call.on('error', reject);
     call.end(body);
@@ -120,7 +118,7 @@ function exchange(
 }
 
 /** CONNECT (RFC 9110, §9.3.6), and TLS through it. */
-function openTunnel(url: URL, proxy: URL, { signal, connectTimeout }: HttpRequest): Promise<TLSSocket> {
+function openTunnel(url: URL, proxy: URL, { signal }: HttpRequest): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const target = `${url.hostname}:${url.port || 443}`;
     const credentials = proxyAuthorization(proxy);
@@ -145,7 +143,7 @@ function openTunnel(url: URL, proxy: URL, { signal, connectTimeout }: HttpReques
       );
       secure.on('error', reject);
     });
-    limitConnecting(call, proxy.host, connectTimeout);
+    limitConnecting(call, proxy.host);
     call.on('timeout', () => call.destroy(new Error(`the proxy ${proxy.host} said nothing for ${silence / 1000} s`)));
     call.on('error', reject);
     call.end();
@@ -163,12 +161,12 @@ function proxyAuthorization({ username, password }: URL): string | undefined {
 }
 
 /** Ends a call whose socket has not been connected in time. */
-function limitConnecting(call: ClientRequest, host: string, limit = defaultConnectTimeout): void {
+function limitConnecting(call: ClientRequest, host: string): void {
   const giveUp = () => {
-    const error = new Error(`${host} did not answer within ${limit / 1000} s`);
+    const error = new Error(`${host} did not answer within ${connectTimeout / 1000} s`);
     call.destroy(Object.assign(error, { code: 'ETIMEDOUT' }));
   };
-  const timer = setTimeout(giveUp, limit);
+  const timer = setTimeout(giveUp, connectTimeout);
   const stop = () => clearTimeout(timer);
   call.on('close', stop);
   call.on('socket', socket => {

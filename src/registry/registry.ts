@@ -49,23 +49,6 @@ export class Registry {
     return (this.#bases[0] as URL).host;
   }
 
-  /** Throws `image/registry-unreachable` where nobody answers within `limit` milliseconds; whatever the answer is, it will do. */
-  async checkReach(limit: number): Promise<void> {
-    const signal = AbortSignal.any([
-      AbortSignal.timeout(limit),
-      ...(this.#options.signal ? [this.#options.signal] : []),
-    ]);
-    try {
-      const base = await this.#findBase(signal, limit);
-      const response = await fetchUrl(new URL('/v2/', base), { signal, connectTimeout: limit });
-      response.body.destroy();
-    } catch (error) {
-      this.#options.signal?.throwIfAborted();
-      const cause = signal.aborted ? new Error(`no answer within ${limit / 1000} s`) : error;
-      throw this.#unreachable(this.#name(this.#reference.digest ?? this.#reference.tag ?? 'latest'), cause);
-    }
-  }
-
   /** By tag or digest; a digest is checked. */
   async fetchManifest(wanted: string): Promise<{ bytes: Buffer; digest: string; mediaType: string }> {
     const name = this.#name(wanted);
@@ -144,11 +127,12 @@ export class Registry {
   }
 
   /** Loopback registries speak plain HTTP unless they answer to HTTPS, as for Docker. */
-  async #findBase(signal = this.#options.signal, connectTimeout?: number): Promise<URL> {
+  async #findBase(): Promise<URL> {
+    const { signal } = this.#options;
     const [first, second] = this.#bases;
     if (!second) return first as URL;
     try {
-      const response = await fetchUrl(new URL('/v2/', first), { signal, connectTimeout });
+      const response = await fetchUrl(new URL('/v2/', first), { signal });
       response.body.destroy();
       this.#bases = [first as URL];
     } catch (error) {

@@ -3,7 +3,7 @@ import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { Failure, isFailure } from '#base/failure.ts';
 import { readFile, statFile } from '#protocol/messages.ts';
 import { openFiles } from '#ssh/files.ts';
-import { type Ends, type TransferOptions, TransferProgress } from './sources.ts';
+import { type Ends, type TransferOptions, TransferProgress } from './transfer.ts';
 
 /** The most that one request for a part of a file may ask for (`readFile` of the protocol). */
 const largestPart = 1_048_576;

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { Failure, isFailure } from '#base/failure.ts';
-import type { Progress } from '#base/log.ts';
 import { findMissingSources, putSource, verifySource } from '#protocol/messages.ts';
-import type { Connection } from '#ssh/connection.ts';
 import { openFiles, type RemoteFiles } from '#ssh/files.ts';
 import { findClientName } from './client-name.ts';
 import type { Helper } from './helper.ts';
+import { type Ends, type TransferOptions, TransferProgress } from './transfer.ts';
+import { uploadFile } from './upload.ts';
 
 /** A file for a run: on the user's disk, or as bytes where the editor holds a newer text. */
 export interface SourceFile {
@@ -16,19 +16,8 @@ export interface SourceFile {
   content: { file: string } | { bytes: Uint8Array };
 }
 
-export interface TransferOptions {
-  onProgress?(progress: Progress): void;
-  signal?: AbortSignal;
-}
-
 /** Larger files do not go through the helper's messages, but through a channel of their own. */
 const largestMessage = 1_048_576;
-
-/** What `Cluster` has and a transfer needs. */
-export interface Ends {
-  connection: Connection;
-  helper: Helper;
-}
 
 /**
  * Puts files into the cluster's source store, by their digest: what is there already is not sent again, and a large file
@@ -114,15 +103,8 @@ async function uploadOne(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const part = `${source.digest}.${findClientName()}.part`;
-  const path = `${folder}/${part}`;
-  const present = (await files.findSize(path)) ?? 0;
-  const offset = present > source.size ? 0 : present;
-  progress.add(offset);
-  await files.append(path, offset, progress.watch(readFrom(source, offset), signal)).catch(async error => {
-    // A full disk is given its space back; what a broken connection left is for the next time.
-    if (isFailure(error, 'ssh/no-space')) await files.remove(path).catch(() => {});
-    throw error;
-  });
+  const upload = { path: `${folder}/${part}`, size: source.size, read: (offset: number) => readFrom(source, offset) };
+  await uploadFile(files, upload, progress, signal);
   await helper.request(verifySource, { digest: source.digest, part }, signal);
 }
 
@@ -133,34 +115,6 @@ async function* readFrom(source: Source, offset: number): AsyncIterable<Buffer> 
   }
   const stream = createReadStream(source.content.file, { start: offset, highWaterMark: 256 * 1024 });
   for await (const chunk of stream) yield chunk as Buffer;
-}
-
-/** Adds up what has gone over the wire, and tells it. */
-export class TransferProgress {
-  readonly #what: string;
-  readonly #total: number;
-  readonly #options: TransferOptions;
-  #done = 0;
-
-  constructor(what: string, total: number, options: TransferOptions) {
-    this.#what = what;
-    this.#total = total;
-    this.#options = options;
-  }
-
-  add(bytes: number): void {
-    this.#done += bytes;
-    this.#options.onProgress?.({ what: this.#what, done: this.#done, total: this.#total, unit: 'bytes' });
-  }
-
-  /** Passes `content` on, counts it, and stops when `signal` is aborted. */
-  async *watch(content: AsyncIterable<Buffer>, signal: AbortSignal | undefined): AsyncIterable<Buffer> {
-    for await (const chunk of content) {
-      signal?.throwIfAborted();
-      yield chunk;
-      this.add(chunk.length);
-    }
-  }
 }
 
 function sum(numbers: readonly number[]): number {

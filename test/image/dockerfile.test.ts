@@ -79,6 +79,9 @@ test('what makes no sense is told with its line', () => {
 
 test('base images are those that are no stages', () => {
   assert.deepEqual(findBaseImages('ARG T=9\nFROM debian:$T AS a\nFROM scratch\nFROM A\nFROM b'), ['debian:9', 'b']);
+  const copies = 'FROM a AS b\nCOPY --from=c:1 /x /y\nFROM b\nCOPY --from=b /x /y\nCOPY --from=0 /x /y\n';
+  const mounts = 'RUN --mount=type=bind,from=d,target=/d true\nRUN --mount=type=cache,target=/e true\nFROM a\n';
+  assert.deepEqual(findBaseImages(copies + mounts), ['a', 'c:1', 'd']);
 });
 
 test('.dockerignore: the last rule that matches decides, also for what is below', () => {

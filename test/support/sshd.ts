@@ -45,6 +45,8 @@ export interface SshdOptions {
   hosts?: Record<string, string>;
   /** Refuses connections through it; default false: it may be a jump host. */
   refuseForwarding?: boolean;
+  /** Whoever logs in has no network at all. */
+  offline?: boolean;
   /** Default 127.0.0.1. */
   address?: string;
   /** Default ed25519 and rsa, in this order. */
@@ -106,6 +108,10 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     run('ssh-keygen', ['-q', '-t', type, ...(type === 'rsa' ? ['-b', '2048'] : []), '-N', '', '-C', '', '-f', file]);
     return `${file}.pub`;
   });
+  if (options.offline) {
+    writeFileSync(join(folder, 'offline'), offlineShell);
+    chmodSync(join(folder, 'offline'), 0o755);
+  }
   writeFileSync(join(folder, 'sshd_config'), serverConfig(folder, host, port, user, hostKeys, options));
   if (options.banner) writeFileSync(join(folder, 'banner'), options.banner);
   writeFileSync(join(folder, 'totp'), `${secret}\n" WINDOW_SIZE 17\n" TOTP_AUTH\n`, { mode: 0o400 });
@@ -229,10 +235,19 @@ function serverConfig(
     'PrintMotd no',
   ];
   if (options.sftp !== false) lines.push('Subsystem sftp internal-sftp');
+  if (options.offline) lines.push(`ForceCommand ${folder}/offline`);
   if (options.banner) lines.push(`Banner ${folder}/banner`);
   if (options.maxSessions !== undefined) lines.push(`MaxSessions ${options.maxSessions}`);
   return `${[...lines, ...(options.extra ?? [])].join('\n')}\n`;
 }
+
+/** Runs what the client asks for without a network. */
+const offlineShell = `#!/bin/sh
+case $SSH_ORIGINAL_COMMAND in
+internal-sftp*) exec /usr/lib/openssh/sftp-server ;;
+esac
+exec unshare -rn /bin/sh -c "$SSH_ORIGINAL_COMMAND"
+`;
 
 function clientConfig(host: string, port: number, user: User, identity: string, knownHosts: string): string {
   return [
