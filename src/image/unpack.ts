@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, statfsSync } from 'node:fs';
-import { Failure } from '#base/failure.ts';
+import { Failure, isFailure } from '#base/failure.ts';
 import { decompress, type Slice } from './decompress.ts';
 import { formatBytes } from './disk-failure.ts';
 import { makeFifos, prepareRootfs } from './prepare-rootfs.ts';
@@ -103,7 +103,9 @@ async function unpack(
       const slice = await layer.open();
       unpacker.beginLayer(index);
       counter.beginLayer(slice.length);
-      await readLayer(layer, slice, unpacker, counter, options.signal);
+      await readLayer(layer, slice, unpacker, counter, options.signal).catch(error => {
+        throw isFailure(error, 'image/invalid-layer') ? inLayer(error, layer) : error;
+      });
     }
     const fifos = unpacker.finishMembers();
     makeFifos(writer, fifos, report);
@@ -141,6 +143,13 @@ async function readLayer(
       },
     );
   }
+}
+
+function inLayer({ message, hint, cause }: Failure, { name }: Layer): Failure {
+  return new Failure('image/invalid-layer', `${message}, in the layer ${name}`, {
+    hint: hint ?? 'Get the image again, or have it made and pushed again.',
+    cause,
+  });
 }
 
 /** Counts what comes out of the layers, and stops a zip bomb before the disk is full. */
