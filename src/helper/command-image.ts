@@ -12,7 +12,7 @@ import { makeProgressPrinter } from './progress-line.ts';
 import { formatTable } from './table.ts';
 
 /**
- * `image build|pull|load|import|list|inspect|remove|prune`: the images of a store. The room behind it is loaded when it is
+ * `image build|pull|load|import|list|inspect|remove|prune|share`: the images of a store. The room behind it is loaded when it is
  * needed.
  */
 export const image: HelperCommand = async invocation => {
@@ -41,6 +41,7 @@ const actions: Record<string, (call: Call) => Promise<number>> = {
   inspect,
   remove,
   prune,
+  share,
 };
 
 async function pull(call: Call): Promise<number> {
@@ -124,6 +125,13 @@ async function remove({ options, store, invocation }: Call): Promise<number> {
 async function prune({ options, store, invocation }: Call): Promise<number> {
   if (options.names.length > 0) throw usageFailure('image prune takes no names; image remove does');
   await report(store.prune(options.isAll), options, invocation);
+  return 0;
+}
+
+async function share({ options, store, invocation }: Call): Promise<number> {
+  if (options.names.length > 0) throw usageFailure('image share takes no names; --image-store names the store');
+  store.share();
+  invocation.stdout(`${store.folder} is shared with its group\n`);
   return 0;
 }
 

@@ -48,7 +48,7 @@ export class BuildLayers {
 
   constructor(store: Store) {
     this.#store = store;
-    this.#folder = join(store.folder, 'builds');
+    this.#folder = store.buildFolder('builds');
     makeFolder(this.#folder);
   }
 

@@ -200,7 +200,7 @@ async function makeMount(
     return { host: place, guest: target, writable: false };
   }
   if (type === 'cache') {
-    const host = join(store.folder, 'build-mounts', digestOf(id).slice('sha256:'.length));
+    const host = join(store.buildFolder('build-mounts'), digestOf(id).slice('sha256:'.length));
     makeFolder(host);
     return { host, guest: target, writable: true };
   }

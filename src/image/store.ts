@@ -5,6 +5,7 @@ import { Failure } from '#base/failure.ts';
 import { parseDigest } from '#registry/digest.ts';
 import type { Descriptor, ImageConfig } from '#registry/manifest.ts';
 import { toDiskFailure } from './disk-failure.ts';
+import { letGroupRead, sharedMark, shareFolder } from './group-access.ts';
 import type { Image } from './image.ts';
 import { makeFolder } from './make-folder.ts';
 import { removeTree } from './remove-tree.ts';
@@ -83,6 +84,38 @@ export class Store {
     }
   }
 
+  /** True once its group uses it together. */
+  get isShared(): boolean {
+    return existsSync(sharedMark(this.folder));
+  }
+
+  /** Where builds keep what they may need again: in a shared store each user's own, as files there keep their modes. */
+  buildFolder(name: 'builds' | 'build-mounts'): string {
+    return join(this.folder, this.isShared ? `${name}-${process.getuid?.()}` : name);
+  }
+
+  /**
+   * Lets the group that the store's folder belongs to use its images and add to them, from now on. Whatever the owner of a
+   * file may read, the group may then read as well. Throws a Failure where the store belongs to somebody else.
+   */
+  share(): void {
+    shareFolder(this.folder);
+    for (const name of ['', 'blobs', 'blobs/sha256', 'rootfs', `rootfs/${format}`, 'references', 'temporary']) {
+      shareFolder(join(this.folder, name));
+    }
+    for (const folder of [this.#blobs, this.#images, this.#references]) {
+      for (const name of readdirSync(folder)) letGroupRead(join(folder, name));
+    }
+    writeFileSync(sharedMark(this.folder), 'image share: the group of this folder uses it together\n');
+    letGroupRead(sharedMark(this.folder));
+  }
+
+  /** Gives what is complete its name. */
+  publish(temporary: string, path: string): void {
+    if (this.isShared) letGroupRead(temporary);
+    renameSync(temporary, path);
+  }
+
   /** Where the blob is or will be. */
   blobPath(digest: string): string {
     return join(this.#blobs, hexOf(digest));
@@ -95,7 +128,7 @@ export class Store {
 
   /** Publishes a file of this store's temporaries whose digest was checked. */
   publishBlob(digest: string, temporary: string): void {
-    renameSync(temporary, this.blobPath(digest));
+    this.publish(temporary, this.blobPath(digest));
   }
 
   removeBlob(digest: string): void {
@@ -126,7 +159,7 @@ export class Store {
   publishImage(record: ImageRecord, temporary: string, reference: string): Image {
     writeFileSync(join(temporary, 'image.json'), `${JSON.stringify(record, undefined, 2)}\n`);
     try {
-      renameSync(temporary, join(this.#images, hexOf(record.digest)));
+      this.publish(temporary, join(this.#images, hexOf(record.digest)));
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
@@ -143,7 +176,7 @@ export class Store {
     const path = this.temporaries.make('reference');
     const stored: StoredReference = { reference, platform, digest, time: new Date().toISOString() };
     writeFileSync(path, `${JSON.stringify(stored)}\n`);
-    renameSync(path, this.#referencePath(reference, platform));
+    this.publish(path, this.#referencePath(reference, platform));
   }
 
   /** All images, with their names; those without a name come last. */
@@ -171,6 +204,7 @@ export class Store {
 
   /** Removes an image, its names, and the layers that no other image has. */
   remove(image: StoredImage): Freed {
+    this.#checkOwner(image);
     for (const each of image.references) removeTree(this.#referencePath(each.reference, each.platform));
     this.#removeRootfs(hexOf(image.digest));
     const shared = new Set([...this.list().flatMap(each => each.layers), ...this.#findDelivered()]);
@@ -192,13 +226,15 @@ export class Store {
     for (const hex of readdirSync(this.#images)) {
       const record = this.#readRecord(hex);
       if (record && named.has(hex)) continue;
+      // What others in the group made is theirs to remove.
+      if (!isOwn(join(this.#images, hex))) continue;
       this.#removeRootfs(hex);
       freed.images.push(`sha256:${hex}`);
       freed.bytes += record?.bytes ?? 0;
     }
     const kept = isAll ? [] : [...this.list().flatMap(each => each.layers), ...this.#findDelivered()];
     const needed = new Set(kept.map(hexOf));
-    if (isAll) for (const name of ['builds', 'build-mounts']) this.#removeFolder(join(this.folder, name));
+    if (isAll) for (const name of ['builds', 'build-mounts'] as const) this.#removeFolder(this.buildFolder(name));
     for (const hex of readdirSync(this.#blobs)) if (!needed.has(hex)) this.#freeBlob(hex, freed);
     for (const each of this.#listReferences()) {
       if (existsSync(this.#rootfsPath(each.digest)) || this.hasBlob(each.digest)) continue;
@@ -229,6 +265,15 @@ export class Store {
     } catch {
       // Another process removed it.
     }
+  }
+
+  #checkOwner({ digest, references }: StoredImage): void {
+    const folder = join(this.#images, hexOf(digest));
+    if (isOwn(folder)) return;
+    const name = references[0]?.reference ?? digest;
+    throw new Failure('image/not-yours', `${name} was made by the user with the number ${statSync(folder).uid}`, {
+      hint: 'Only they can remove it.',
+    });
   }
 
   /** It is gone from the store in one step; taking it apart may take a while. */
@@ -274,6 +319,12 @@ function hexOf(digest: string): string {
   const hex = parseDigest(digest);
   if (hex === undefined) throw new Error(`${digest} is no sha256 digest`);
   return hex;
+}
+
+/** True for what is not there, too. Root owns all. */
+function isOwn(path: string): boolean {
+  const user = process.getuid?.();
+  return user === 0 || (statSync(path, { throwIfNoEntry: false })?.uid ?? user) === user;
 }
 
 /** Undefined where there is no such file, or one that was cut off when a disk filled up. */
