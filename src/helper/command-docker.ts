@@ -41,7 +41,7 @@ const imageNames: Record<string, string> = { ls: 'images', list: 'images', rm: '
 async function readArguments(
   invocation: Invocation,
 ): Promise<{ context: DockerContext; name: string; rest: string[] }> {
-  const { openStore } = await import('#image/store.ts');
+  const { openImageStore } = await import('./image-store.ts');
   const mirrors: Record<string, string> = {};
   const args = [...invocation.args];
   let folder = findHome().images;
@@ -68,7 +68,7 @@ async function readArguments(
     name = imageNames[word] ?? word;
     rest = others;
   }
-  return { context: { store: openStore(folder), mirrors, engine, invocation }, name, rest };
+  return { context: { store: openImageStore(folder), mirrors, engine, invocation }, name, rest };
 }
 
 async function build(args: string[], { store, mirrors, engine, invocation }: DockerContext): Promise<number> {

@@ -12,7 +12,7 @@ import { makeProgressPrinter } from './progress-line.ts';
 import { formatTable } from './table.ts';
 
 /**
- * `image build|pull|load|import|list|inspect|remove|prune|share`: the images of a store. The room behind it is loaded when it is
+ * `image build|pull|load|import|list|inspect|remove|prune|share|form`: the images of a store. The room behind it is loaded when it is
  * needed.
  */
 export const image: HelperCommand = async invocation => {
@@ -22,8 +22,8 @@ export const image: HelperCommand = async invocation => {
   if (!action)
     throw usageFailure(`image has no ${name || 'empty command'}`, `It has build, ${Object.keys(actions).join(', ')}.`);
   const options = parseImageArguments(name, rest);
-  const { openStore } = await import('#image/store.ts');
-  const store = openStore(options.imageStore ?? findHome().images);
+  const { openImageStore } = await import('./image-store.ts');
+  const store = openImageStore(options.imageStore ?? findHome().images);
   return action({ options, store, invocation });
 };
 
@@ -42,6 +42,7 @@ const actions: Record<string, (call: Call) => Promise<number>> = {
   remove,
   prune,
   share,
+  form: chooseForm,
 };
 
 async function pull(call: Call): Promise<number> {
@@ -132,6 +133,17 @@ async function share({ options, store, invocation }: Call): Promise<number> {
   if (options.names.length > 0) throw usageFailure('image share takes no names; --image-store names the store');
   store.share();
   invocation.stdout(`${store.folder} is shared with its group\n`);
+  return 0;
+}
+
+async function chooseForm({ options, store, invocation }: Call): Promise<number> {
+  const { imageForms, readForm } = await import('#image/store.ts');
+  const [name, ...rest] = options.names;
+  const wanted = imageForms.find(each => each === name);
+  if (rest.length > 0 || (name !== undefined && !wanted))
+    throw usageFailure(`image form takes one of ${imageForms.join(', ')}`);
+  if (wanted) store.setForm(wanted);
+  invocation.stdout(`${readForm(store.folder)}\n`);
   return 0;
 }
 

@@ -105,7 +105,9 @@ function mkdirIfMissing(path: string): void {
 async function findImage(options: DockerRunOptions, context: DockerContext): Promise<Image> {
   const { store, mirrors, invocation } = context;
   const found = store.find(options.image);
-  if (found && /^(sha256:)?[0-9a-f]{6,64}$/.test(options.image)) return { ...found, reference: options.image };
+  if (found && /^(sha256:)?[0-9a-f]{6,64}$/.test(options.image)) {
+    return store.openRootfs({ ...found, reference: options.image }, invocation);
+  }
   const [{ pullImage }, { parsePlatform }] = await Promise.all([
     import('#image/pull.ts'),
     import('#registry/platform.ts'),

@@ -6,7 +6,7 @@ import { toLocalPath } from '#cwl/uri.ts';
 import { buildImage } from '#image/build.ts';
 import { loadIgnoreFile } from '#image/build-context.ts';
 import type { Image } from '#image/image.ts';
-import { openStore, type Store } from '#image/store.ts';
+import type { Store } from '#image/store.ts';
 import { digestOf } from '#registry/digest.ts';
 import { parsePlatform } from '#registry/platform.ts';
 import type { DockerRequirement } from '#runner/options.ts';
@@ -14,6 +14,7 @@ import { type BuildArguments, parseBuildArguments } from './build-options.ts';
 import { makeBuildSandbox } from './build-sandbox.ts';
 import type { Invocation } from './command-line.ts';
 import { findHome } from './home.ts';
+import { openImageStore } from './image-store.ts';
 
 /** What stands before the command of the Docker front. */
 export interface BuildPlace {
@@ -29,7 +30,7 @@ export async function buildFromCommandLine(
   place?: BuildPlace,
 ): Promise<number> {
   const options = parseBuildArguments(args);
-  const store = place?.store ?? openStore(options.imageStore ?? findHome().images);
+  const store = place?.store ?? openImageStore(options.imageStore ?? findHome().images);
   const mirrors = { ...place?.mirrors, ...options.mirrors };
   const say = (text: string) => stderr(`${text}\n`);
   const log: Log = { debug() {}, info: say, warn: say };

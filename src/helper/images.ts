@@ -22,8 +22,8 @@ export interface ImageSourceOptions {
 export function openImageSource({ store: folder, mirrors, policy, engine, onOutput }: ImageSourceOptions): ImageSource {
   return {
     async resolve(requirement, signal, onProgress) {
-      const { openStore } = await import('#image/store.ts');
-      const options = { store: openStore(folder), signal, onProgress };
+      const { openImageStore } = await import('./image-store.ts');
+      const options = { store: openImageStore(folder), signal, onProgress };
       const { dockerPull, dockerLoad, dockerImport, dockerFile, dockerImageId } = requirement;
       if (dockerPull !== undefined) {
         const { pullImage } = await import('#image/pull.ts');

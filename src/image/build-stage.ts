@@ -120,7 +120,7 @@ export class BuildStage {
     const digest = chainKey('image', this.digest, config);
     const name = reference ?? digest;
     const known = store.findImage(digest, name);
-    if (known) return known;
+    if (known) return store.openRootfs(known, { signal });
     try {
       const root = await this.materialise();
       rmSync(join(root, markerName), { force: true });
@@ -134,7 +134,7 @@ export class BuildStage {
       const created = new Date().toISOString();
       const minimumKernel = findMinimumKernel(root);
       const record = { digest, config, minimumKernel, layers: [], bytes, entries, notices: [], created };
-      return store.publishImage(record, this.#work as string, name);
+      return await store.publishImage(record, { folder: this.#work as string, root }, name, signal);
     } catch (error) {
       throw toDiskFailure(error, store.folder);
     }

@@ -1,13 +1,10 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { isFailure } from '#base/failure.ts';
 import type { Log, Progress } from '#base/log.ts';
 import type { ImageConfig } from '#registry/manifest.ts';
 import { toDiskFailure } from './disk-failure.ts';
 import type { Image } from './image.ts';
 import { findMinimumKernel } from './minimum-kernel.ts';
-import { removeTree } from './remove-tree.ts';
-import type { Store } from './store.ts';
+import type { Draft, Store } from './store.ts';
 import { type Layer, type UnpackLimits, unpackLayers } from './unpack.ts';
 
 /** What all ways to an image are given. */
@@ -37,10 +34,10 @@ export async function convertImage(source: ImageSource, options: ConvertOptions)
   const { store, signal, onProgress, log } = options;
   const { reference, digest, config, layers, layerDigests } = source;
   store.temporaries.clean(kind => kind.startsWith('blob-'));
-  const temporary = store.temporaries.make('rootfs');
+  let draft: Draft | undefined;
   try {
-    mkdirSync(temporary);
-    const root = join(temporary, 'root');
+    draft = store.draftImage();
+    const { root } = draft;
     const { bytes, entries, notices } = await unpackLayers(layers, root, {
       digest,
       signal,
@@ -51,11 +48,11 @@ export async function convertImage(source: ImageSource, options: ConvertOptions)
     const minimumKernel = findMinimumKernel(root);
     const created = new Date().toISOString();
     const record = { digest, config, minimumKernel, layers: layerDigests, bytes, entries, notices, created };
-    return store.publishImage(record, temporary, reference);
+    return await store.publishImage(record, draft, reference, signal);
   } catch (error) {
     // Asked before the space is given back.
     const failure = toDiskFailure(error, store.folder);
-    removeTree(temporary);
+    if (draft) store.discard(draft);
     // Layers that were kept from earlier may have been damaged on the disk since: the next try brings them anew.
     if (isFailure(error, 'image/digest-mismatch') || isFailure(error, 'image/invalid-layer')) {
       for (const each of layerDigests) store.removeBlob(each);

@@ -29,7 +29,7 @@ export async function importImage(place: string, options: ImportOptions): Promis
       store.findImage(digest, reference) ??
       (await convertImage({ reference, digest, config, layers, layerDigests: [] }, options));
     store.saveReference(reference, formatPlatform(platform), digest);
-    return image;
+    return await store.openRootfs(image, options);
   } finally {
     file.close();
   }

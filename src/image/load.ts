@@ -77,7 +77,7 @@ async function loadFrom(archive: Archive, place: string, options: LoadOptions): 
     store.findImage(digest, reference) ??
     (await convertImage({ reference, digest, config: configuration.image, layers, layerDigests: [] }, options));
   store.saveReference(reference, formatPlatform(platform), digest);
-  return image;
+  return store.openRootfs(image, options);
 }
 
 function findCandidates(archive: Archive, place: string, platform: Platform): Candidate[] {

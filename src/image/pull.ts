@@ -57,7 +57,7 @@ export async function pullImage(reference: string, options: PullOptions): Promis
     const image =
       store.findImage(found.digest, name) ?? (await fetchImage(registry, found, name, { ...options, signal }));
     store.saveReference(name, platformName, found.digest);
-    return image;
+    return await store.openRootfs(image, options);
   } catch (error) {
     options.signal?.throwIfAborted();
     throw toDiskFailure(error, store.folder);

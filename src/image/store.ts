@@ -1,13 +1,26 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { Failure } from '#base/failure.ts';
+import type { Progress } from '#base/log.ts';
 import { parseDigest } from '#registry/digest.ts';
 import type { Descriptor, ImageConfig } from '#registry/manifest.ts';
 import { toDiskFailure } from './disk-failure.ts';
 import { letGroupRead, sharedMark, shareFolder } from './group-access.ts';
 import type { Image } from './image.ts';
+import { LocalDisk } from './local-disk.ts';
 import { makeFolder } from './make-folder.ts';
+import { packRootfs } from './pack.ts';
 import { removeTree } from './remove-tree.ts';
 import { Temporaries } from './temporaries.ts';
 
@@ -51,12 +64,51 @@ export interface Freed {
   bytes: number;
 }
 
+/** What is told and asked while a rootfs is unpacked. */
+interface OpenOptions {
+  signal?: AbortSignal;
+  onProgress?(progress: Progress): void;
+}
+
+/** In the folder of an image in place of `root/`. */
+const archiveName = 'root.tar.zst';
+
 // A change in how rootfs are made begins a new folder.
 const format = 'v1';
 
-/** Opens the image store in `folder`, and makes it if need be. Throws a Failure where it can't be written. */
-export function openStore(folder: string): Store {
-  return new Store(resolve(folder));
+/** Where rootfs are kept. */
+export interface StoreForm {
+  /** For rootfs whose images are kept as archives: a folder of a disk of this node. */
+  localDisk: string;
+  /** Whether new images are kept as archives: the many small files of a rootfs are slow on a parallel file system. */
+  isPacking: boolean;
+}
+
+/** How a store keeps images: as files, as archives that each node unpacks, or what fits its file system. */
+export const imageForms = ['auto', 'files', 'archive'] as const;
+export type ImageForm = (typeof imageForms)[number];
+
+/** What the store in this folder was set to. */
+export function readForm(folder: string): ImageForm {
+  const { form } = readJson<{ form: ImageForm }>(join(folder, 'form.json')) ?? {};
+  return form !== undefined && imageForms.includes(form) ? form : 'auto';
+}
+
+/** A rootfs under construction. */
+export interface Draft {
+  /** A folder of the store's temporaries. */
+  folder: string;
+  /** Not there yet. */
+  root: string;
+}
+
+/**
+ * Opens the image store in `folder`, and makes it if need be. Throws a Failure where it can't be written. By default new
+ * images are kept as files.
+ */
+export function openStore(folder: string, form: Partial<StoreForm> = {}): Store {
+  const localDisk = form.localDisk ?? join(tmpdir(), `cwl-on-clusters-${process.getuid?.()}`);
+  return new Store(resolve(folder), { localDisk, isPacking: form.isPacking === true });
 }
 
 /**
@@ -70,9 +122,13 @@ export class Store {
   readonly #blobs: string;
   readonly #images: string;
   readonly #references: string;
+  readonly #localDisk: LocalDisk;
+  readonly #isPacking: boolean;
 
-  constructor(folder: string) {
+  constructor(folder: string, { localDisk, isPacking }: StoreForm) {
     this.folder = folder;
+    this.#localDisk = new LocalDisk(localDisk);
+    this.#isPacking = isPacking;
     this.#blobs = join(folder, 'blobs', 'sha256');
     this.#images = join(folder, 'rootfs', format);
     this.#references = join(folder, 'references');
@@ -108,6 +164,13 @@ export class Store {
     }
     writeFileSync(sharedMark(this.folder), 'image share: the group of this folder uses it together\n');
     letGroupRead(sharedMark(this.folder));
+  }
+
+  /** How images that come from now on are kept; those that are there stay as they are. */
+  setForm(form: ImageForm): void {
+    const path = this.temporaries.make('form');
+    writeFileSync(path, `${JSON.stringify({ form })}\n`);
+    this.publish(path, join(this.folder, 'form.json'));
   }
 
   /** Gives what is complete its name. */
@@ -152,24 +215,59 @@ export class Store {
     return readJson<StoredReference>(this.#referencePath(reference, platform))?.digest;
   }
 
+  /** A place to make a rootfs in, and to give back with {@link discard} where that fails. */
+  draftImage(): Draft {
+    const folder = this.temporaries.make('rootfs');
+    mkdirSync(folder);
+    return { folder, root: this.#isPacking ? this.#localDisk.draft() : join(folder, 'root') };
+  }
+
+  discard({ folder, root }: Draft): void {
+    removeTree(folder);
+    removeTree(dirname(root));
+  }
+
   /**
-   * Publishes `temporary`, a folder with `root/` inside, as the image's rootfs. If another process was faster, its
-   * rootfs is used and this one removed.
+   * Publishes a draft as the image's rootfs. If another process was faster, its rootfs is used and this one removed. In a
+   * store of archives what is published is an archive, and the rootfs stays on this node.
    */
-  publishImage(record: ImageRecord, temporary: string, reference: string): Image {
-    writeFileSync(join(temporary, 'image.json'), `${JSON.stringify(record, undefined, 2)}\n`);
+  async publishImage(
+    record: ImageRecord,
+    { folder, root }: Draft,
+    reference: string,
+    signal?: AbortSignal,
+  ): Promise<Image> {
+    const hex = hexOf(record.digest);
+    writeFileSync(join(folder, 'image.json'), `${JSON.stringify(record, undefined, 2)}\n`);
+    if (this.#isPacking) {
+      await packRootfs(root, join(folder, archiveName), signal);
+      if (dirname(root) === folder) removeTree(root);
+      else this.#localDisk.keep(root, hex);
+    }
     try {
-      this.publish(temporary, join(this.#images, hexOf(record.digest)));
+      this.publish(folder, join(this.#images, hex));
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
-      removeTree(temporary);
+      removeTree(folder);
     }
     const image = this.findImage(record.digest, reference);
-    if (image) return image;
-    throw new Failure('image/store', `${join(this.#images, hexOf(record.digest))} holds no image`, {
+    if (image) return this.openRootfs(image, { signal });
+    throw new Failure('image/store', `${join(this.#images, hex)} holds no image`, {
       hint: 'Remove it with `image prune`, then pull again.',
     });
+  }
+
+  /** Sees to it that the rootfs of an image is there: one that is kept as an archive is unpacked on this node's disk. */
+  async openRootfs(image: Image, { signal, onProgress }: OpenOptions = {}): Promise<Image> {
+    const hex = hexOf(image.digest);
+    const archive = join(this.#images, hex, archiveName);
+    if (image.rootfs !== this.#localDisk.rootfsPath(hex)) return image;
+    const bytes = this.#readRecord(hex)?.bytes ?? 0;
+    const what = `unpacking ${image.reference} on this node`;
+    const onBytes = (done: number) => onProgress?.({ what, done, total: bytes, unit: 'bytes' });
+    await this.#localDisk.unpack(archive, { hex, bytes }, { signal, onBytes });
+    return image;
   }
 
   saveReference(reference: string, platform: string, digest: string): void {
@@ -237,7 +335,7 @@ export class Store {
     if (isAll) for (const name of ['builds', 'build-mounts'] as const) this.#removeFolder(this.buildFolder(name));
     for (const hex of readdirSync(this.#blobs)) if (!needed.has(hex)) this.#freeBlob(hex, freed);
     for (const each of this.#listReferences()) {
-      if (existsSync(this.#rootfsPath(each.digest)) || this.hasBlob(each.digest)) continue;
+      if (this.#isComplete(each.digest) || this.hasBlob(each.digest)) continue;
       removeTree(this.#referencePath(each.reference, each.platform));
     }
     return freed;
@@ -245,7 +343,7 @@ export class Store {
 
   /** The blobs of images that another machine brought and that were not unpacked yet. */
   #findDelivered(): string[] {
-    const waiting = this.#listReferences().filter(each => !existsSync(this.#rootfsPath(each.digest)));
+    const waiting = this.#listReferences().filter(each => !this.#isComplete(each.digest));
     return waiting.flatMap(each => this.#findDelivery(each.digest));
   }
 
@@ -278,6 +376,7 @@ export class Store {
 
   /** It is gone from the store in one step; taking it apart may take a while. */
   #removeRootfs(hex: string): void {
+    this.#localDisk.remove(hex);
     this.#removeFolder(join(this.#images, hex));
   }
 
@@ -298,7 +397,13 @@ export class Store {
   }
 
   #rootfsPath(digest: string): string {
-    return join(this.#images, hexOf(digest), 'root');
+    const hex = hexOf(digest);
+    const isPacked = existsSync(join(this.#images, hex, archiveName));
+    return isPacked ? this.#localDisk.rootfsPath(hex) : join(this.#images, hex, 'root');
+  }
+
+  #isComplete(digest: string): boolean {
+    return existsSync(join(this.#images, hexOf(digest), 'image.json'));
   }
 
   #readRecord(hex: string): ImageRecord | undefined {
