@@ -157,8 +157,9 @@ async function inspect(args: string[], context: DockerContext): Promise<number> 
 
 async function remove(args: string[], context: DockerContext): Promise<number> {
   const { names } = split(args, { flags: ['--force', '-f'], values: [] });
+  const { removeImage } = await import('#image/housekeeping.ts');
   for (const image of await findAll(needNames('rmi', names), context)) {
-    for (const digest of context.store.remove(image).images) context.invocation.stdout(`Deleted: ${digest}\n`);
+    for (const digest of removeImage(context.store, image).images) context.invocation.stdout(`Deleted: ${digest}\n`);
   }
   return 0;
 }

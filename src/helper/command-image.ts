@@ -2,8 +2,9 @@ import { resolve } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import type { Log } from '#base/log.ts';
 import type { ConvertOptions } from '#image/convert.ts';
+import type { Freed } from '#image/housekeeping.ts';
 import type { Image } from '#image/image.ts';
-import type { Freed, Store, StoredImage } from '#image/store.ts';
+import type { Store, StoredImage } from '#image/store.ts';
 import type { Platform } from '#registry/platform.ts';
 import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
 import { findHome } from './home.ts';
@@ -118,14 +119,15 @@ async function inspect({ options, store, invocation }: Call): Promise<number> {
 }
 
 async function remove({ options, store, invocation }: Call): Promise<number> {
-  const found = await findAll(store, options.names);
-  for (const each of found) await report(store.remove(each), options, invocation);
+  const [found, { removeImage }] = await Promise.all([findAll(store, options.names), import('#image/housekeeping.ts')]);
+  for (const each of found) await report(removeImage(store, each), options, invocation);
   return 0;
 }
 
 async function prune({ options, store, invocation }: Call): Promise<number> {
   if (options.names.length > 0) throw usageFailure('image prune takes no names; image remove does');
-  await report(store.prune(options.isAll), options, invocation);
+  const { pruneStore } = await import('#image/housekeeping.ts');
+  await report(pruneStore(store, options.isAll), options, invocation);
   return 0;
 }
 
@@ -137,12 +139,12 @@ async function share({ options, store, invocation }: Call): Promise<number> {
 }
 
 async function chooseForm({ options, store, invocation }: Call): Promise<number> {
-  const { imageForms, readForm } = await import('#image/store.ts');
+  const { imageForms, readForm, saveForm } = await import('#image/form.ts');
   const [name, ...rest] = options.names;
   const wanted = imageForms.find(each => each === name);
   if (rest.length > 0 || (name !== undefined && !wanted))
     throw usageFailure(`image form takes one of ${imageForms.join(', ')}`);
-  if (wanted) store.setForm(wanted);
+  if (wanted) saveForm(store, wanted);
   invocation.stdout(`${readForm(store.folder)}\n`);
   return 0;
 }

@@ -2,7 +2,8 @@ import { readFileSync, realpathSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Failure } from '#base/failure.ts';
-import { openStore, readForm, type Store } from '#image/store.ts';
+import { readForm } from '#image/form.ts';
+import { openStore, type Store } from '#image/store.ts';
 import { findMount, type Mount, parseMountInfo } from '#locks/mount-table.ts';
 import { findLockRule } from '#locks/rules.ts';
 

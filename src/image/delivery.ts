@@ -120,6 +120,13 @@ export async function convertDelivered(
   return convertImage({ reference: name, digest, config: configuration.image, layers, layerDigests }, options);
 }
 
+/** Digests of a delivered image's manifest, configuration and layers, in this order; none where it was pulled here. */
+export function findDeliveredBlobs(store: Store, digest: string): string[] {
+  const bytes = readBlob(store, digest);
+  const manifest = bytes && (parseManifest(bytes, digest) as Manifest);
+  return manifest ? [digest, manifest.config.digest, ...manifest.layers.map(each => each.digest)] : [];
+}
+
 interface Delivered {
   digest: string;
   manifest: Manifest;

@@ -1,20 +1,11 @@
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import type { Progress } from '#base/log.ts';
 import { parseDigest } from '#registry/digest.ts';
-import type { Descriptor, ImageConfig } from '#registry/manifest.ts';
+import type { ImageConfig } from '#registry/manifest.ts';
 import { toDiskFailure } from './disk-failure.ts';
 import { letGroupRead, sharedMark, shareFolder } from './group-access.ts';
 import type { Image } from './image.ts';
@@ -57,13 +48,6 @@ export interface StoredImage extends ImageRecord {
   layerBytes: number;
 }
 
-/** What `remove` and `prune` gave back. */
-export interface Freed {
-  images: string[];
-  layers: number;
-  bytes: number;
-}
-
 /** What is told and asked while a rootfs is unpacked. */
 interface OpenOptions {
   signal?: AbortSignal;
@@ -82,16 +66,6 @@ export interface StoreForm {
   localDisk: string;
   /** Whether new images are kept as archives: the many small files of a rootfs are slow on a parallel file system. */
   isPacking: boolean;
-}
-
-/** How a store keeps images: as files, as archives that each node unpacks, or what fits its file system. */
-export const imageForms = ['auto', 'files', 'archive'] as const;
-export type ImageForm = (typeof imageForms)[number];
-
-/** What the store in this folder was set to. */
-export function readForm(folder: string): ImageForm {
-  const { form } = readJson<{ form: ImageForm }>(join(folder, 'form.json')) ?? {};
-  return form !== undefined && imageForms.includes(form) ? form : 'auto';
 }
 
 /** A rootfs under construction. */
@@ -164,13 +138,6 @@ export class Store {
     }
     writeFileSync(sharedMark(this.folder), 'image share: the group of this folder uses it together\n');
     letGroupRead(sharedMark(this.folder));
-  }
-
-  /** How images that come from now on are kept; those that are there stay as they are. */
-  setForm(form: ImageForm): void {
-    const path = this.temporaries.make('form');
-    writeFileSync(path, `${JSON.stringify({ form })}\n`);
-    this.publish(path, join(this.folder, 'form.json'));
   }
 
   /** Gives what is complete its name. */
@@ -279,7 +246,7 @@ export class Store {
 
   /** All images, with their names; those without a name come last. */
   list(): StoredImage[] {
-    const references = this.#listReferences();
+    const references = this.listReferences();
     const images = readdirSync(this.#images).flatMap(hex => {
       const record = this.#readRecord(hex);
       if (!record) return [];
@@ -300,87 +267,33 @@ export class Store {
     );
   }
 
-  /** Removes an image, its names, and the layers that no other image has. */
-  remove(image: StoredImage): Freed {
-    this.#checkOwner(image);
-    for (const each of image.references) removeTree(this.#referencePath(each.reference, each.platform));
-    this.#removeRootfs(hexOf(image.digest));
-    const shared = new Set([...this.list().flatMap(each => each.layers), ...this.#findDelivered()]);
-    const freed: Freed = { images: [image.digest], layers: 0, bytes: image.bytes };
-    for (const layer of image.layers) if (!shared.has(layer)) this.#freeBlob(hexOf(layer), freed);
-    for (const blob of this.#findDelivery(image.digest).slice(0, 2)) this.removeBlob(blob);
-    return freed;
+  /** Forgets a name; the image stays. */
+  removeReference({ reference, platform }: StoredReference): void {
+    removeTree(this.#referencePath(reference, platform));
   }
 
-  /**
-   * Removes images that no name means any more, layers of no image, and what dead processes left. With `isAll` also the
-   * layers of images that are complete, which are only needed when another image shares them, images that were delivered
-   * and never used, and what builds keep.
-   */
-  prune(isAll = false): Freed {
-    this.temporaries.clean();
-    const freed: Freed = { images: [], layers: 0, bytes: 0 };
-    const named = new Set(this.#listReferences().map(each => hexOf(each.digest)));
-    for (const hex of readdirSync(this.#images)) {
-      const record = this.#readRecord(hex);
-      if (record && named.has(hex)) continue;
-      // What others in the group made is theirs to remove.
-      if (!isOwn(join(this.#images, hex))) continue;
-      this.#removeRootfs(hex);
-      freed.images.push(`sha256:${hex}`);
-      freed.bytes += record?.bytes ?? 0;
-    }
-    const kept = isAll ? [] : [...this.list().flatMap(each => each.layers), ...this.#findDelivered()];
-    const needed = new Set(kept.map(hexOf));
-    if (isAll) for (const name of ['builds', 'build-mounts'] as const) this.#removeFolder(this.buildFolder(name));
-    for (const hex of readdirSync(this.#blobs)) if (!needed.has(hex)) this.#freeBlob(hex, freed);
-    for (const each of this.#listReferences()) {
-      if (this.#isComplete(each.digest) || this.hasBlob(each.digest)) continue;
-      removeTree(this.#referencePath(each.reference, each.platform));
-    }
-    return freed;
+  /** Digests of all blobs that are complete. */
+  listBlobs(): string[] {
+    return readdirSync(this.#blobs).map(hex => `sha256:${hex}`);
   }
 
-  /** The blobs of images that another machine brought and that were not unpacked yet. */
-  #findDelivered(): string[] {
-    const waiting = this.#listReferences().filter(each => !this.#isComplete(each.digest));
-    return waiting.flatMap(each => this.#findDelivery(each.digest));
+  /** Digests of all images, also of those whose record can't be read. */
+  listImages(): string[] {
+    return readdirSync(this.#images).map(hex => `sha256:${hex}`);
   }
 
-  /** Digests of a delivered image's manifest, configuration and layers, in this order; none where it was pulled here. */
-  #findDelivery(digest: string): string[] {
-    const manifest = readJson<{ config: Descriptor; layers: Descriptor[] }>(this.blobPath(digest));
-    return manifest ? [digest, manifest.config.digest, ...manifest.layers.map(each => each.digest)] : [];
+  /** What holds an image: its record, and its rootfs or an archive of it. */
+  imageFolder(digest: string): string {
+    return join(this.#images, hexOf(digest));
   }
 
-  #freeBlob(hex: string, freed: Freed): void {
-    const path = join(this.#blobs, hex);
-    const bytes = sizeOf(path);
-    try {
-      unlinkSync(path);
-      freed.layers++;
-      freed.bytes += bytes;
-    } catch {
-      // Another process removed it.
-    }
+  /** An image is gone from the store in one step; taking it apart may take a while. Its names and layers stay. */
+  removeImage(digest: string): void {
+    this.#localDisk.remove(hexOf(digest));
+    this.removeFolder(this.imageFolder(digest));
   }
 
-  #checkOwner({ digest, references }: StoredImage): void {
-    const folder = join(this.#images, hexOf(digest));
-    if (isOwn(folder)) return;
-    const name = references[0]?.reference ?? digest;
-    throw new Failure('image/not-yours', `${name} was made by the user with the number ${statSync(folder).uid}`, {
-      hint: 'Only they can remove it.',
-    });
-  }
-
-  /** It is gone from the store in one step; taking it apart may take a while. */
-  #removeRootfs(hex: string): void {
-    this.#localDisk.remove(hex);
-    this.#removeFolder(join(this.#images, hex));
-  }
-
-  #removeFolder(folder: string): void {
+  removeFolder(folder: string): void {
     const path = this.temporaries.make('removed');
     try {
       renameSync(folder, path);
@@ -389,6 +302,16 @@ export class Store {
       throw toDiskFailure(error, this.folder);
     }
     removeTree(path);
+  }
+
+  /** All names, also of images that are not there. */
+  listReferences(): StoredReference[] {
+    return readdirSync(this.#references).flatMap(name => readJson<StoredReference>(join(this.#references, name)) ?? []);
+  }
+
+  /** True where the image needs nothing but to be opened. */
+  hasImage(digest: string): boolean {
+    return existsSync(join(this.imageFolder(digest), 'image.json'));
   }
 
   #toImage(record: ImageRecord, reference: string): Image {
@@ -402,10 +325,6 @@ export class Store {
     return isPacked ? this.#localDisk.rootfsPath(hex) : join(this.#images, hex, 'root');
   }
 
-  #isComplete(digest: string): boolean {
-    return existsSync(join(this.#images, hexOf(digest), 'image.json'));
-  }
-
   #readRecord(hex: string): ImageRecord | undefined {
     return readJson<ImageRecord>(join(this.#images, hex, 'image.json'));
   }
@@ -414,22 +333,12 @@ export class Store {
     const name = createHash('sha256').update(`${platform} ${reference}`).digest('hex');
     return join(this.#references, `${name}.json`);
   }
-
-  #listReferences(): StoredReference[] {
-    return readdirSync(this.#references).flatMap(name => readJson<StoredReference>(join(this.#references, name)) ?? []);
-  }
 }
 
 function hexOf(digest: string): string {
   const hex = parseDigest(digest);
   if (hex === undefined) throw new Error(`${digest} is no sha256 digest`);
   return hex;
-}
-
-/** True for what is not there, too. Root owns all. */
-function isOwn(path: string): boolean {
-  const user = process.getuid?.();
-  return user === 0 || (statSync(path, { throwIfNoEntry: false })?.uid ?? user) === user;
 }
 
 /** Undefined where there is no such file, or one that was cut off when a disk filled up. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { deliverImage, findWantedBlobs, isAtHand, publishUpload } from '#image/delivery.ts';
+import { pruneStore, removeImage } from '#image/housekeeping.ts';
 import { pullImage } from '#image/pull.ts';
 import { openStore, type Store } from '#image/store.ts';
 import { parseManifest } from '#registry/manifest.ts';
@@ -35,9 +36,9 @@ test('prune keeps what was delivered and not yet used, with --all it goes; and w
   const store = makeStore(context);
   await upload(store, image);
   deliver(store, image);
-  assert.equal(store.prune().layers, 0);
+  assert.equal(pruneStore(store).layers, 0);
   assert.ok(isAtHand(store, reference, platform));
-  store.prune(true);
+  pruneStore(store, true);
   assert.ok(!isAtHand(store, reference, platform));
   assert.deepEqual(readdirSync(join(store.folder, 'blobs', 'sha256')), []);
   assert.deepEqual(readdirSync(join(store.folder, 'references')), []);
@@ -47,7 +48,7 @@ test('prune keeps what was delivered and not yet used, with --all it goes; and w
   await pullImage(reference, { store, policy: 'never' });
   const [stored] = store.list();
   assert.ok(stored);
-  store.remove(stored);
+  removeImage(store, stored);
   assert.deepEqual(readdirSync(join(store.folder, 'blobs', 'sha256')), []);
 });
 

@@ -1,0 +1,85 @@
+import { statSync, unlinkSync } from 'node:fs';
+import { Failure } from '#base/failure.ts';
+import { findDeliveredBlobs } from './delivery.ts';
+import type { Store, StoredImage } from './store.ts';
+
+/** What was given back. */
+export interface Freed {
+  images: string[];
+  layers: number;
+  bytes: number;
+}
+
+/** Removes an image, its names, and the layers that no other image has. Throws a Failure for what somebody else made. */
+export function removeImage(store: Store, image: StoredImage): Freed {
+  checkOwner(store, image);
+  for (const each of image.references) store.removeReference(each);
+  store.removeImage(image.digest);
+  const shared = new Set([...store.list().flatMap(each => each.layers), ...findWaiting(store)]);
+  const freed: Freed = { images: [image.digest], layers: 0, bytes: image.bytes };
+  for (const layer of image.layers) if (!shared.has(layer)) freeBlob(store, layer, freed);
+  // What named it when another machine brought it.
+  for (const blob of findDeliveredBlobs(store, image.digest).slice(0, 2)) store.removeBlob(blob);
+  return freed;
+}
+
+/**
+ * Removes images that no name means any more, layers of no image, and what dead processes left. With `isAll` also the
+ * layers of images that are complete, which are only needed when another image shares them, images that were delivered
+ * and never used, and what builds keep.
+ */
+export function pruneStore(store: Store, isAll = false): Freed {
+  store.temporaries.clean();
+  const freed: Freed = { images: [], layers: 0, bytes: 0 };
+  const named = new Set(store.listReferences().map(each => each.digest));
+  const records = new Map(store.list().map(each => [each.digest, each]));
+  for (const digest of store.listImages()) {
+    const record = records.get(digest);
+    if (record && named.has(digest)) continue;
+    // What others in the group made is theirs to remove.
+    if (!isOwn(store.imageFolder(digest))) continue;
+    store.removeImage(digest);
+    freed.images.push(digest);
+    freed.bytes += record?.bytes ?? 0;
+  }
+  const needed = new Set(isAll ? [] : [...store.list().flatMap(each => each.layers), ...findWaiting(store)]);
+  if (isAll) for (const name of ['builds', 'build-mounts'] as const) store.removeFolder(store.buildFolder(name));
+  for (const digest of store.listBlobs()) if (!needed.has(digest)) freeBlob(store, digest, freed);
+  for (const each of store.listReferences()) {
+    if (!store.hasImage(each.digest) && !store.hasBlob(each.digest)) store.removeReference(each);
+  }
+  return freed;
+}
+
+/** The blobs of images that another machine brought and that were not unpacked yet. */
+function findWaiting(store: Store): string[] {
+  const waiting = store.listReferences().filter(each => !store.hasImage(each.digest));
+  return waiting.flatMap(each => findDeliveredBlobs(store, each.digest));
+}
+
+function freeBlob(store: Store, digest: string, freed: Freed): void {
+  const path = store.blobPath(digest);
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  try {
+    unlinkSync(path);
+    freed.layers++;
+    freed.bytes += bytes;
+  } catch {
+    // Another process removed it.
+  }
+}
+
+function checkOwner(store: Store, { digest, references }: StoredImage): void {
+  const folder = store.imageFolder(digest);
+  if (isOwn(folder)) return;
+  const name = references[0]?.reference ?? digest;
+  throw new Failure('image/not-yours', `${name} was made by the user with the number ${statSync(folder).uid}`, {
+    hint: 'Only they can remove it.',
+  });
+}
+
+/** True for what is not there, too. Root owns all. */
+function isOwn(path: string): boolean {
+  const user = process.getuid?.();
+  return user === 0 || (statSync(path, { throwIfNoEntry: false })?.uid ?? user) === user;
+}
