@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import {
   newQuickJSWASMModuleFromVariant,
   newVariant,
@@ -47,6 +48,8 @@ export async function createEvaluator(options: { seconds?: number; megabytes?: n
   const loaded: unknown = (await import('@jitl/quickjs-singlefile-cjs-release-sync')).default;
   // A CommonJS default export arrives wrapped or bare, depending on who loads it.
   const variant = (isWrapped(loaded) ? loaded.default : loaded) as QuickJSSyncVariant;
+  // Most of the engine is never called: its functions are compiled when they are.
+  setFlagsFromString('--wasm-lazy-compilation');
   let deadline = 0;
   const build = async (): Promise<Machine> => {
     const memory = new WebAssembly.Memory({ initial: initialPages, maximum: (megabytes * 1_048_576) / page });
@@ -82,14 +85,19 @@ export async function createEvaluator(options: { seconds?: number; megabytes?: n
     return library;
   };
   const compile = (script: string, library: Library): QuickJSHandle => {
-    const known = library.functions.get(script);
+    const { functions, met } = library;
+    const known = functions.get(script);
     if (known) return known;
-    const compiled = evaluateScript(script);
-    if (library.met.has(script) && library.functions.size < limits.expressions) {
-      library.functions.set(script, compiled);
-      library.image = takeImage(machine.memory);
-    } else if (library.met.size < limits.expressions) library.met.add(script);
-    return compiled;
+    if (!met.has(script) || functions.size + met.size > limits.expressions) {
+      const compiled = evaluateScript(script);
+      if (met.size < limits.expressions) met.add(script);
+      return compiled;
+    }
+    // Those that were met together come again together: one image is enough for all of them.
+    for (const each of met) functions.set(each, evaluateScript(each));
+    met.clear();
+    library.image = takeImage(machine.memory);
+    return functions.get(script) as QuickJSHandle;
   };
 
   return {
@@ -157,6 +165,8 @@ const stackAtLeast = 16;
 function takeImage(memory: WebAssembly.Memory): Image {
   const all = new Uint8Array(memory.buffer);
   let end = all.length / page;
+  const stride = zeros.length / page;
+  while (end > stride && isZero(all, end - stride, stride)) end -= stride;
   while (end > 0 && isZero(all, end - 1)) end--;
   const image: Image = [];
   for (let from = 0; from < end; ) {
@@ -178,10 +188,11 @@ function startsStack(all: Uint8Array, at: number, end: number): boolean {
   return true;
 }
 
-function isZero(all: Uint8Array, index: number): boolean {
-  return Buffer.compare(all.subarray(index * page, (index + 1) * page), zeros) === 0;
+function isZero(all: Uint8Array, index: number, count = 1): boolean {
+  const part = all.subarray(index * page, (index + count) * page);
+  return Buffer.compare(part, zeros.subarray(0, part.length)) === 0;
 }
-const zeros = new Uint8Array(page);
+const zeros = new Uint8Array(16 * page);
 
 function putImage(memory: WebAssembly.Memory, image: Image): void {
   const all = new Uint8Array(memory.buffer);
