@@ -22,7 +22,8 @@ export function openImageStore(folder: string): Store {
   const mounts = parseMountInfo(readText('/proc/self/mountinfo'));
   const chosen = process.env.CWL_ON_CLUSTERS_LOCAL_DISK;
   const local = chosen ?? findLocalDisk(mounts);
-  const isPacking = form === 'archive' || (form === 'auto' && local !== undefined && isParallel(mounts, folder));
+  const isPacking =
+    form === 'archive' || (form === 'auto' && local !== undefined && isParallel(mounts, nearestReal(folder)));
   if (isPacking && local === undefined) {
     throw new Failure('image/no-local-disk', `images in ${folder} are archives, and this node has no disk for them`, {
       hint: 'Name a folder on a disk of the node in CWL_ON_CLUSTERS_LOCAL_DISK, or keep images as files (`image form files`).',
@@ -31,8 +32,9 @@ export function openImageStore(folder: string): Store {
   return openStore(folder, { isPacking, localDisk: join(local ?? tmpdir(), `cwl-on-clusters-${process.getuid?.()}`) });
 }
 
-function isParallel(mounts: readonly Mount[], folder: string): boolean {
-  return parallelTypes.test(findMount(mounts, nearestReal(folder))?.type ?? '');
+/** True where the folder, a path without links, is on a parallel file system. */
+export function isParallel(mounts: readonly Mount[], folder: string): boolean {
+  return parallelTypes.test(findMount(mounts, folder)?.type ?? '');
 }
 
 /** The usual places for what belongs to one node; memory is the last choice. */

@@ -2,7 +2,7 @@ import { chmodSync, closeSync, lstatSync, openSync, readlinkSync, readSync, type
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createZstdCompress } from 'node:zlib';
+import { constants, createZstdCompress } from 'node:zlib';
 import { markerName } from './prepare-rootfs.ts';
 import { fromText, toBytes, walkTree } from './tree.ts';
 
@@ -17,7 +17,8 @@ const chunkSize = 1 << 20;
 export async function packRootfs(root: string, archive: string, signal?: AbortSignal): Promise<void> {
   const file = await open(archive, 'wx');
   const target = file.createWriteStream();
-  await pipeline(Readable.from(writeTar(fromText(root), signal)), createZstdCompress(), target, { signal });
+  const compressor = createZstdCompress({ params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+  await pipeline(Readable.from(writeTar(fromText(root), signal)), compressor, target, { signal });
 }
 
 async function* writeTar(root: string, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
