@@ -63,6 +63,8 @@ export function buildImage(recipe: ImageRecipe): TestImage {
     ...platform,
     config: recipe.config ?? {},
     rootfs: { type: 'layers', diff_ids: recipe.diffIds ?? tars.map(digestOf) },
+    // Charliecloud takes no image without it.
+    history: tars.map(() => ({ created: '2024-01-01T00:00:00Z', created_by: 'test' })),
   };
   const mediaType = docker
     ? 'application/vnd.docker.distribution.manifest.v2+json'
