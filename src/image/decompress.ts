@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { Failure } from '#base/failure.ts';
+import { splitFrames } from './zstd-frames.ts';
 
 /** A piece of a file: a blob, or a member of an archive that is not compressed itself. */
 export interface Slice {
@@ -69,8 +70,9 @@ export async function* decompress(slice: Slice, signal?: AbortSignal): AsyncGene
 
 async function* inflate(source: Readable, compression: 'gzip' | 'zstd'): AsyncGenerator<Buffer> {
   const decoder = compression === 'gzip' ? createGunzip({ chunkSize }) : createZstdDecompress({ chunkSize });
-  source.on('error', error => decoder.destroy(error));
-  yield* source.pipe(decoder);
+  const input = compression === 'gzip' ? source : Readable.from(splitFrames(source), { objectMode: true });
+  input.on('error', error => decoder.destroy(error));
+  yield* input.pipe(decoder);
 }
 
 /** xz and bzip2 are read by the programs of that name: every Linux distribution has them, JavaScript has not. */
