@@ -1,7 +1,4 @@
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { resolve } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { version } from '#base/version.ts';
 import type { ConvertOptions } from '#image/convert.ts';
@@ -96,8 +93,8 @@ async function load(args: string[], context: DockerContext): Promise<number> {
   const { options, names } = split(args, { flags: ['--quiet', '-q'], values: ['--input', '-i'] });
   if (names.length > 0) throw usageFailure('docker load reads --input FILE, or its standard input');
   const { loadImage } = await import('#image/load.ts');
-  const input = options['--input'] ?? options['-i'];
-  const made = await withArchive(input, path => withProgress(context, convert => loadImage(path, convert)));
+  const place = toPlace(options['--input'] ?? options['-i'] ?? '-');
+  const made = await withProgress(context, convert => loadImage(place, convert));
   context.invocation.stdout(`Loaded image: ${made.reference}\n`);
   return 0;
 }
@@ -107,9 +104,7 @@ async function importRootfs(args: string[], context: DockerContext): Promise<num
   const [file, reference, more] = names;
   if (file === undefined || more !== undefined) throw usageFailure('docker import takes a file, URL or -, and a name');
   const { importImage } = await import('#image/import.ts');
-  const made = await withArchive(file === '-' ? undefined : file, path =>
-    withProgress(context, convert => importImage(path, { ...convert, reference })),
-  );
+  const made = await withProgress(context, convert => importImage(toPlace(file), { ...convert, reference }));
   context.invocation.stdout(`${made.digest}\n`);
   return 0;
 }
@@ -195,17 +190,9 @@ async function spell(name: string): Promise<string> {
   return spellReference(name);
 }
 
-/** Hands on the path or URL, or, without one, a file that holds the standard input. */
-async function withArchive<T>(place: string | undefined, use: (place: string) => Promise<T>): Promise<T> {
-  if (place !== undefined) return use(/^https?:\/\//.test(place) ? place : resolve(place));
-  const folder = mkdtempSync(join(tmpdir(), 'cwl-docker-'));
-  try {
-    const path = join(folder, 'archive');
-    await pipeline(process.stdin, createWriteStream(path));
-    return await use(path);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+/** A path, a URL, or `-` for the standard input. */
+function toPlace(place: string): string {
+  return place === '-' || /^https?:\/\//.test(place) ? place : resolve(place);
 }
 
 async function withProgress<T>(context: DockerContext, make: (convert: ConvertOptions) => Promise<T>): Promise<T> {

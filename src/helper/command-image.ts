@@ -186,7 +186,7 @@ async function readPlatform({ options }: Call): Promise<Platform | undefined> {
 }
 
 function toPlace(path: string): string {
-  return /^https?:\/\//.test(path) ? path : resolve(path);
+  return path === '-' || /^https?:\/\//.test(path) ? path : resolve(path);
 }
 
 function toJson(value: unknown): string {

@@ -29,7 +29,7 @@ export function parseImageArguments(command: string, args: readonly string[]): I
   const allowed = ['--image-store', '--json', ...(known[command] ?? [])];
   for (let i = 0; i < args.length; i++) {
     const word = args[i] as string;
-    if (!word.startsWith('-')) {
+    if (word === '-' || !word.startsWith('-')) {
       options.names.push(word);
       continue;
     }

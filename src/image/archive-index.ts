@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Failure } from '#base/failure.ts';
 import type { Slice } from './decompress.ts';
 import { followLink, parseMemberPath } from './member-path.ts';
@@ -37,26 +37,42 @@ export class ArchiveIndex {
     const block = Buffer.alloc(512);
     let pax = new Map<string, string>();
     let longName: string | undefined;
+    let longLink: string | undefined;
+    const end = fstatSync(file).size;
     for (let at = 0; readSync(file, block, 0, 512, at) === 512; ) {
       const header = parseHeader(block);
       if (!header) return;
       const size = parsePaxNumber(pax.get('size')) ?? header.size;
       const data = at + 512;
       at = data + Math.ceil(size / 512) * 512;
-      if (header.type === 'x' || header.type === 'L') {
+      if (header.type === 'x' || header.type === 'L' || header.type === 'K') {
         const bytes = Buffer.alloc(Math.min(size, 1 << 20));
         readSync(file, bytes, 0, bytes.length, data);
         if (header.type === 'x') pax = parsePax(bytes);
-        else longName = textOf(bytes);
+        else if (header.type === 'L') longName = textOf(bytes);
+        else longLink = textOf(bytes);
         continue;
       }
-      this.#add(pax.get('path') ?? longName ?? header.name, header.type, pax.get('linkpath') ?? header.link, {
-        path: this.#path,
-        start: data,
-        length: size,
-      });
+      // Global headers lie between a member's own headers and the member, or anywhere.
+      if (header.type === 'g') continue;
+      if (header.type === '0' && data + size > end) {
+        throw new Failure('image/invalid-archive', `${this.#path} is cut off`, {
+          hint: 'Make or copy the archive again.',
+        });
+      }
+      this.#add(
+        pax.get('path') ?? longName ?? header.name,
+        header.type,
+        pax.get('linkpath') ?? longLink ?? header.link,
+        {
+          path: this.#path,
+          start: data,
+          length: size,
+        },
+      );
       pax = new Map();
       longName = undefined;
+      longLink = undefined;
       if (this.#files.size > 100_000) throw new Failure('image/invalid-archive', `${this.#path} holds too many files`);
     }
   }

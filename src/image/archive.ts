@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { Failure } from '#base/failure.ts';
 import { parseDigest } from '#registry/digest.ts';
 import { fetchUrl } from '#registry/http.ts';
@@ -18,7 +19,20 @@ export interface Archive {
 }
 
 /** Opens the folder of an OCI layout, or a tar that may be compressed. */
-export async function openArchive(path: string, store: Store, signal?: AbortSignal): Promise<Archive> {
+export async function openArchive(path: string, place: string, store: Store, signal?: AbortSignal): Promise<Archive> {
+  try {
+    return await open(path, store, signal);
+  } catch (error) {
+    if (!(error instanceof Failure && error.code.startsWith('image/invalid-'))) throw error;
+    const reason = error.message.replaceAll(path, 'it');
+    throw new Failure('image/invalid-archive', `${place} can't be read: ${reason}`, {
+      hint: 'Make or copy the archive again.',
+      cause: error,
+    });
+  }
+}
+
+async function open(path: string, store: Store, signal?: AbortSignal): Promise<Archive> {
   const stat = statArchive(path);
   if (stat.isDirectory()) {
     return {
@@ -46,13 +60,20 @@ export async function openArchive(path: string, store: Store, signal?: AbortSign
   }
 }
 
-/** The path of an archive on this disk; one that is named by URL is fetched into the store's temporaries. */
+/**
+ * The path of an archive on this disk. What is named by URL, is a pipe, or comes from the standard input (`-`) is
+ * brought into the store's temporaries first.
+ */
 export async function fetchArchive(
   place: string,
   store: Store,
   signal?: AbortSignal,
 ): Promise<{ path: string; close(): void }> {
-  if (!/^https?:\/\//.test(place)) return { path: place, close() {} };
+  if (place === '-') return saveStream(process.stdin, store, signal);
+  if (!/^https?:\/\//.test(place)) {
+    if (statSync(place, { throwIfNoEntry: false })?.isFIFO()) return saveStream(createReadStream(place), store, signal);
+    return { path: place, close() {} };
+  }
   const path = store.temporaries.make('archive');
   try {
     const response = await fetchUrl(new URL(place), { signal });
@@ -74,6 +95,18 @@ export async function fetchArchive(
     const failure = toDiskFailure(error, store.folder);
     if (failure instanceof Failure) throw failure;
     throw new Failure('image/no-archive', `${place} can't be fetched`, { cause: error });
+  }
+}
+
+async function saveStream(stream: Readable, store: Store, signal?: AbortSignal) {
+  const path = store.temporaries.make('archive');
+  try {
+    await writeAll(signal ? addAbortSignal(signal, stream) : stream, path);
+    return { path, close: () => removeTree(path) };
+  } catch (error) {
+    removeTree(path);
+    signal?.throwIfAborted();
+    throw toDiskFailure(error, store.folder);
   }
 }
 

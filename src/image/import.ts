@@ -5,7 +5,7 @@ import { type ConvertOptions, convertImage } from './convert.ts';
 import type { Image } from './image.ts';
 
 export interface ImportOptions extends ConvertOptions {
-  /** Its name in the store; default the place it came from. */
+  /** Its name in the store; default the place it came from, or the digest of what came from the standard input (`-`). */
   reference?: string;
 }
 
@@ -13,18 +13,19 @@ const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Brings the tar of a root file system (`docker export`, or made by hand) into the store: plain, gzip, zstd, xz or
- * bzip2; a path or a URL. Such an image has no configuration but a PATH.
+ * bzip2; a path, a URL, or `-` for the standard input. Such an image has no configuration but a PATH.
  */
 export async function importImage(place: string, options: ImportOptions): Promise<Image> {
   const { store, signal } = options;
-  const reference = options.reference === undefined ? place : spellReference(options.reference);
+  const given = options.reference === undefined ? undefined : spellReference(options.reference);
   const file = await fetchArchive(place, store, signal);
   try {
     const slice = { path: file.path, start: 0, length: statArchive(file.path).size };
     const digest = await hashSlice(slice, signal);
+    const reference = given ?? (place === '-' ? digest : place);
     const platform = findHostPlatform();
     const config = { env: { PATH: path }, entrypoint: [], command: [], architecture: platform.architecture };
-    const layers = [{ name: place, open: async () => slice }];
+    const layers = [{ name: place === '-' ? 'standard input' : place, open: async () => slice }];
     const image =
       store.findImage(digest, reference) ??
       (await convertImage({ reference, digest, config, layers, layerDigests: [] }, options));

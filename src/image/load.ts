@@ -31,15 +31,16 @@ interface Candidate {
 
 /**
  * Brings an image from an archive into the store: `docker save` (old and new), an OCI archive, or the folder of an OCI
- * layout; compressed or not; a path or a URL.
+ * layout; compressed or not; a path, a URL, or `-` for the standard input.
  */
 export async function loadImage(place: string, options: LoadOptions): Promise<Image> {
   const { store, signal } = options;
+  const name = place === '-' ? 'standard input' : place;
   const file = await fetchArchive(place, store, signal);
   try {
-    const archive = await openArchive(file.path, store, signal);
+    const archive = await openArchive(file.path, name, store, signal);
     try {
-      return await loadFrom(archive, place, options);
+      return await loadFrom(archive, name, options);
     } finally {
       archive.close();
     }
@@ -51,8 +52,8 @@ export async function loadImage(place: string, options: LoadOptions): Promise<Im
 async function loadFrom(archive: Archive, place: string, options: LoadOptions): Promise<Image> {
   const { store, signal, platform = findHostPlatform() } = options;
   const candidate = chooseCandidate(findCandidates(archive, place, platform), options.reference, place);
-  const reference = nameOf(options.reference, candidate, place);
   const { digest, config, layers: files } = await candidate.open();
+  const reference = nameOf(options.reference, candidate, place === 'standard input' ? digest : place);
   const configuration = parseConfiguration(config, reference);
   if (configuration.diffIds.length !== files.length) {
     throw invalid(reference, `${files.length} layers and ${configuration.diffIds.length} digests of them`);
@@ -92,12 +93,7 @@ function findCandidates(archive: Archive, place: string, platform: Platform): Ca
 
 /** `manifest.json` of `docker save`: paths of configurations and layers (moby, image/tarexport). */
 function findSaved(archive: Archive, bytes: Buffer, place: string): Candidate[] {
-  const json = JSON.parse(bytes.toString('utf8')) as {
-    Config?: string;
-    RepoTags?: string[] | null;
-    Layers?: string[];
-  }[];
-  return json.map(({ Config = '', RepoTags, Layers = [] }) => ({
+  return parseSaved(bytes, place).map(({ Config = '', RepoTags, Layers = [] }) => ({
     names: RepoTags ?? [],
     async open() {
       const slice = archive.find(Config);
@@ -108,6 +104,28 @@ function findSaved(archive: Archive, bytes: Buffer, place: string): Candidate[] 
       return { digest: digestOf(config), config, layers };
     },
   }));
+}
+
+function parseSaved(
+  bytes: Buffer,
+  place: string,
+): { Config?: string; RepoTags?: string[] | null; Layers?: string[] }[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.toString('utf8'));
+  } catch (cause) {
+    throw new Failure('image/invalid-archive', `the manifest.json of ${place} is not JSON`, { cause });
+  }
+  const isTexts = (value: unknown) => Array.isArray(value) && value.every(each => typeof each === 'string');
+  const isValid =
+    Array.isArray(json) &&
+    json.every(each => typeof each?.Config === 'string' && isTexts(each.Layers ?? []) && isTexts(each.RepoTags ?? []));
+  if (!isValid) {
+    throw new Failure('image/invalid-archive', `the manifest.json of ${place} is not what \`docker save\` writes`, {
+      hint: 'Make the archive again with `docker save`, or give the folder of an OCI layout.',
+    });
+  }
+  return json as { Config?: string; RepoTags?: string[] | null; Layers?: string[] }[];
 }
 
 /** `index.json` of an OCI layout (OCI image-spec v1.1, image-layout.md). */
