@@ -61,9 +61,9 @@ export class ArchiveIndex {
         });
       }
       this.#add(
-        pax.get('path') ?? longName ?? header.name,
+        longName ?? pax.get('path') ?? header.name,
         header.type,
-        pax.get('linkpath') ?? longLink ?? header.link,
+        longLink ?? pax.get('linkpath') ?? header.link,
         {
           path: this.#path,
           start: data,
@@ -80,6 +80,9 @@ export class ArchiveIndex {
   #add(name: string, type: string, link: string, slice: Slice): void {
     const { parts } = parseMemberPath(name);
     const path = parts.join('/');
+    // The last member of a name counts.
+    this.#files.delete(path);
+    this.#links.delete(path);
     if (type === '0') this.#files.set(path, slice);
     else if (type === '2') this.#links.set(path, followLink(parts.slice(0, -1), link).join('/'));
     else if (type === '1') this.#links.set(path, parseMemberPath(link).parts.join('/'));

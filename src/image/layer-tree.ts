@@ -15,6 +15,7 @@ export interface Directory {
   /** It exists on disk; false while only deletions below it are known. */
   isMade: boolean;
   mode: number;
+  /** Seconds since 1970; negative while no layer has it. */
   mtime: number;
 }
 
@@ -48,6 +49,6 @@ export function makeDirectoryNode(): Directory {
     goneBelow: 0,
     isMade: false,
     mode: 0o755,
-    mtime: 0,
+    mtime: -1,
   };
 }

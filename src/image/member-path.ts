@@ -26,6 +26,14 @@ export function parseMemberPath(name: string): MemberPath {
   return { parts, isOdd };
 }
 
+/** What a symbolic link says; throws a Failure `image/invalid-layer` where no link can. */
+export function checkLink(path: string, target: string): string {
+  if (target === '') throw invalid(`${path} is a symbolic link to nothing`);
+  if (target.length >= pathLimit) throw invalid(`${path} is a symbolic link to a name of ${target.length} bytes`);
+  if (target.includes('\0')) throw invalid(`${path} is a symbolic link to a name with a NUL byte`);
+  return target;
+}
+
 /** What `target` of a symbolic link means, as seen from a process whose root is the rootfs. */
 export function followLink(directory: readonly string[], target: string): string[] {
   const parts = target.startsWith('/') ? [] : [...directory];

@@ -14,7 +14,7 @@ export function prepareRootfs(writer: RootfsWriter, digest: string): void {
   for (const name of mountPoints) {
     if (writer.findKind(name)) continue;
     writer.makeDirectory(name);
-    writer.finishDirectory(name, { mode: name === 'tmp' ? 0o1777 : 0o755, mtime: 0 });
+    writer.finishDirectory(name, { mode: name === 'tmp' ? 0o1777 : 0o755, mtime: -1 });
   }
   // Only where /etc is a directory of its own: a link may lead anywhere.
   for (const name of writer.findKind('etc') === 'directory' ? mountFiles : []) {

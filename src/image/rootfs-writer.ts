@@ -47,10 +47,10 @@ export class RootfsWriter {
     this.entries++;
   }
 
-  /** The last word on a directory: after this its owner may be unable to enter it. */
+  /** The last word on a directory: after this its owner may be unable to enter it. A negative `mtime` is not set. */
   finishDirectory(path: string, { mode, mtime }: { mode: number; mtime: number }): void {
     const full = this.toPath(path);
-    if (mtime > 0) utimesSync(full, mtime, mtime);
+    if (mtime >= 0) utimesSync(full, mtime, mtime);
     // Set-id bits mean other users, and there is only one. The rootfs itself must stay open to its owner.
     chmodSync(full, (mode & 0o1777) | (path === '' ? 0o700 : 0));
   }

@@ -3,7 +3,10 @@ import { Failure } from '#base/failure.ts';
 /** A block of 512 bytes that begins a member (POSIX.1-2017 pax, ustar interchange format; GNU tar's `tar.h`). */
 export interface Header {
   name: string;
+  /** Type flag, a file in its old spellings as `0`. */
   type: string;
+  /** Its type flag is that of before ustar, when a slash at the end of the name was what made a directory. */
+  isOld: boolean;
   mode: number;
   size: number;
   mtime: number;
@@ -26,21 +29,26 @@ export function parseHeader(block: Buffer): Header | undefined {
     throw new Failure('image/invalid-layer', 'an archive is broken: the checksum of a header is wrong');
   }
   const magic = block.toString('latin1', 257, 263);
-  const type = block[156] === 0 ? '0' : String.fromCharCode(block[156] as number);
+  const isOld = block[156] === 0;
+  const type = isOld ? '0' : String.fromCharCode(block[156] as number);
   const name = textAt(block, 0, 100);
   // GNU tar keeps times where ustar has its prefix.
   const prefix = magic === 'ustar\0' ? textAt(block, 345, 155) : '';
   return {
     name: prefix ? `${prefix}/${name}` : name,
     type: type === '7' ? '0' : type,
+    isOld,
     mode: parseNumber(block, 100, 8) & 0o7777,
     size: parseSize(block, 124, 12),
-    mtime: Math.max(0, parseNumber(block, 136, 12)),
+    mtime: parseNumber(block, 136, 12),
     link: textAt(block, 157, 100),
   };
 }
 
-/** The records of an extended header; the last one of a name wins. Sparse maps of format 0.0 become one of 0.1. */
+/**
+ * The records of an extended header; the last one of a name wins, and an empty one leaves what the member's own header
+ * says (POSIX.1-2017 pax, extended header). Sparse maps of format 0.0 become one of 0.1.
+ */
 export function parsePax(bytes: Buffer): Map<string, string> {
   const fields = new Map<string, string>();
   const sparse: string[] = [];
@@ -55,6 +63,7 @@ export function parsePax(bytes: Buffer): Map<string, string> {
     const key = bytes.toString('latin1', space + 1, equals);
     const value = bytes.toString('latin1', equals + 1, end - 1);
     if (key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes') sparse.push(value);
+    else if (value === '') fields.delete(key);
     else fields.set(key, value);
     at = end;
   }

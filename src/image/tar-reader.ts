@@ -11,7 +11,7 @@ export interface Member {
   /** Type flag of ustar, old spellings made equal: `0` file, `1` hard link, `2` symbolic link, `5` directory, ... */
   type: string;
   mode: number;
-  /** Seconds since 1970. */
+  /** Seconds since 1970, never before it nor beyond 2262. */
   mtime: number;
   link: string;
   /** Bytes of the file as it is on disk, holes included. */
@@ -38,6 +38,8 @@ interface UnfinishedSparse {
 
 // Longer names and extended headers than this are an attack on the memory.
 const extensionLimit = 1 << 20;
+// 2^63 ns after 1970.
+const latestTime = 9_223_372_036;
 
 /**
  * Reads a tar that arrives in pieces: ustar, pax (POSIX.1-2017), GNU long names and sparse files, old v7, numbers in
@@ -125,15 +127,15 @@ export class TarReader {
 
   #start(header: Header, block: Buffer): void {
     const pax = this.#pax;
-    const name = pax.get('GNU.sparse.name') ?? pax.get('path') ?? this.#longName ?? header.name;
+    // Of two long names the one of GNU counts, as in Go, which all container engines are written in.
+    const name = pax.get('GNU.sparse.name') ?? this.#longName ?? pax.get('path') ?? header.name;
     const size = parsePaxNumber(pax.get('size')) ?? header.size;
     const member: Member = {
       name,
-      // Old archives have directories whose type is that of a file.
-      type: header.type === '0' && name.endsWith('/') ? '5' : header.type,
+      type: header.isOld && name.endsWith('/') ? '5' : header.type,
       mode: header.mode,
-      mtime: Math.max(0, Number.parseFloat(pax.get('mtime') ?? '') || header.mtime || 0),
-      link: pax.get('linkpath') ?? this.#longLink ?? header.link,
+      mtime: boundTime(pax.has('mtime') ? Number.parseFloat(pax.get('mtime') as string) : header.mtime),
+      link: this.#longLink ?? pax.get('linkpath') ?? header.link,
       size,
       isSparse: false,
     };
@@ -202,6 +204,11 @@ export class TarReader {
     // Global headers (type g) hold comments; their other fields are ignored, as Go's archive/tar does.
     else if (this.#extensionType === 'x') this.#pax = parsePax(bytes);
   }
+}
+
+/** What no file system or no system call takes becomes 0, as Docker has it (moby, pkg/system). */
+function boundTime(seconds: number): number {
+  return seconds >= 0 && seconds <= latestTime ? seconds : 0;
 }
 
 function broken(reason: string): Failure {

@@ -77,7 +77,12 @@ export class SparseFile {
   }
 
   #begin(extents: Extent[]): void {
-    if (extents.some(each => each.at + each.length > this.#member.size)) throw broken('has data behind its end');
+    let end = 0;
+    for (const { at, length } of extents) {
+      if (at < end) throw broken('has pieces out of order');
+      end = at + length;
+      if (end > this.#member.size) throw broken('has data behind its end');
+    }
     this.#extents = extents;
     this.#isWanted = this.#sink.begin(this.#member);
   }

@@ -1,6 +1,6 @@
 import { Failure } from '#base/failure.ts';
 import { type Directory, isLeaf, isLeafKind, type Leaf, layerOf, makeDirectoryNode, makeLeaf } from './layer-tree.ts';
-import { followLink, parseMemberPath, parseWhiteout } from './member-path.ts';
+import { checkLink, followLink, parseMemberPath, parseWhiteout } from './member-path.ts';
 import type { RootfsWriter } from './rootfs-writer.ts';
 import type { Member } from './tar-reader.ts';
 import type { Unpacker } from './unpack.ts';
@@ -38,6 +38,8 @@ export class DownwardUnpacker implements Unpacker {
   readonly #covering = new Set<Directory>();
   /** Hard links by path whose target was not read yet. */
   readonly #links = new Map<string, { target: string; layer: number }>();
+  /** Their targets in this layer: a later member of that name is not what they mean. */
+  readonly #awaited = new Set<string>();
   readonly #fifos = new Map<string, number>();
   #count = 0;
 
@@ -53,6 +55,7 @@ export class DownwardUnpacker implements Unpacker {
     this.#layer = layer;
     this.#hidden.clear();
     this.#covering.clear();
+    this.#awaited.clear();
   }
 
   finishMembers(): Map<string, number> {
@@ -89,7 +92,8 @@ export class DownwardUnpacker implements Unpacker {
       return false;
     }
     if (parts.length === 0) {
-      if (member.type === '5') this.#takeAttributes(this.#root, member);
+      if (member.type !== '5') throw invalid(`${JSON.stringify(member.name)}, the root, is no directory`);
+      this.#takeAttributes(this.#root, member);
       return false;
     }
     return member.type === '5' ? this.#placeDirectory(parts, member) : this.#placeOther(parts, member);
@@ -153,6 +157,7 @@ export class DownwardUnpacker implements Unpacker {
       this.#checkCovered(node, member, path);
       return false;
     }
+    if (this.#awaited.has(path)) throw new NeedsLowerLayers(`${path} comes after a hard link to it`);
     directory.children.set(name, this.#writeOther(path, member));
     return member.type === '0';
   }
@@ -179,7 +184,7 @@ export class DownwardUnpacker implements Unpacker {
         this.#link(path, member.link);
         return makeLeaf(layer, 'file');
       case '2':
-        this.#writer.symlink(path, member.link);
+        this.#writer.symlink(path, checkLink(path, member.link));
         return makeLeaf(layer, 'symlink');
       case '3':
       case '4':
@@ -207,6 +212,7 @@ export class DownwardUnpacker implements Unpacker {
     }
     if (node === undefined || isLeafKind(node, 'whiteout') || this.#links.has(place.path)) {
       this.#links.set(path, { target: place.path, layer: this.#layer });
+      this.#awaited.add(place.path);
     } else if (isLeafKind(node, 'skipped')) {
       throw new NeedsLowerLayers(`${path} is a hard link to what was left out`);
     } else {

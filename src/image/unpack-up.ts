@@ -1,5 +1,5 @@
 import { Failure } from '#base/failure.ts';
-import { followLink, parseMemberPath, parseWhiteout } from './member-path.ts';
+import { checkLink, followLink, parseMemberPath, parseWhiteout } from './member-path.ts';
 import type { RootfsWriter } from './rootfs-writer.ts';
 import type { Member } from './tar-reader.ts';
 import type { Unpacker } from './unpack.ts';
@@ -14,10 +14,12 @@ export class UpwardUnpacker implements Unpacker {
   readonly #report: UnpackReport;
   readonly #maximumEntries: number;
   /** All directories by path. */
-  readonly #directories = new Map<string, { mode: number; mtime: number }>([['', { mode: 0o755, mtime: 0 }]]);
+  readonly #directories = new Map<string, { mode: number; mtime: number }>([['', { mode: 0o755, mtime: -1 }]]);
   /** Paths that the current layer has: its whiteouts spare them. */
   readonly #fresh = new Set<string>();
   readonly #fifos = new Map<string, number>();
+  /** What was left out, by path: hard links to it are too. */
+  readonly #skipped = new Map<string, string>();
   #count = 0;
 
   constructor(writer: RootfsWriter, report: UnpackReport, maximumEntries: number) {
@@ -52,7 +54,8 @@ export class UpwardUnpacker implements Unpacker {
       return false;
     }
     if (parts.length === 0) {
-      if (member.type === '5') this.#directories.set('', { mode: member.mode, mtime: member.mtime });
+      if (member.type !== '5') throw invalid(`${JSON.stringify(member.name)}, the root, is no directory`);
+      this.#directories.set('', { mode: member.mode, mtime: member.mtime });
       return false;
     }
     const parent = this.#enter(parts.slice(0, -1), true);
@@ -86,10 +89,12 @@ export class UpwardUnpacker implements Unpacker {
     this.#fresh.add(path);
     if (existing !== undefined) {
       const mode = this.#fifos.get(existing);
-      if (mode === undefined) this.#writer.link(path, existing);
-      else this.#fifos.set(path, mode);
+      const notice = this.#skipped.get(existing);
+      if (mode !== undefined) this.#fifos.set(path, mode);
+      else if (notice !== undefined) this.#skip(path, notice);
+      else this.#writer.link(path, existing);
     } else if (member.type === '2') {
-      this.#writer.symlink(path, member.link);
+      this.#writer.symlink(path, checkLink(path, member.link));
     } else if (member.type === '0') {
       if (member.mode & 0o6000) this.#report.add(notices.setId);
       this.#writer.openFile(path, member);
@@ -97,17 +102,23 @@ export class UpwardUnpacker implements Unpacker {
     } else if (member.type === '6') {
       this.#fifos.set(path, member.mode);
     } else {
-      this.#report.add(member.type === '3' || member.type === '4' ? notices.device : notices.socket);
+      this.#skip(path, member.type === '3' || member.type === '4' ? notices.device : notices.socket);
     }
     return false;
+  }
+
+  #skip(path: string, notice: string): void {
+    this.#skipped.set(path, notice);
+    this.#report.add(notice);
   }
 
   #findLinkTarget(path: string, link: string): string {
     const { parts } = parseMemberPath(link);
     const parent = this.#enter(parts.slice(0, -1), false);
     const target = parent && [...parent, parts[parts.length - 1]].join('/');
-    const kind = target === undefined || this.#fifos.has(target) ? undefined : this.#writer.findKind(target);
-    if (target === undefined || kind === 'directory' || (kind === undefined && !this.#fifos.has(target))) {
+    const isUnwritten = target !== undefined && (this.#fifos.has(target) || this.#skipped.has(target));
+    const kind = target === undefined || isUnwritten ? 'other' : this.#writer.findKind(target);
+    if (target === undefined || kind === undefined || kind === 'directory') {
       throw invalid(`${path} is a hard link to ${link}, which is no file of the image`);
     }
     return target;
@@ -124,8 +135,10 @@ export class UpwardUnpacker implements Unpacker {
     for (const name of this.#writer.listDirectory(directory)) {
       this.#removeOlder(directory === '' ? name : `${directory}/${name}`);
     }
-    for (const path of this.#fifos.keys()) {
-      if (!this.#fresh.has(path) && path.startsWith(`${directory}/`)) this.#fifos.delete(path);
+    for (const map of [this.#fifos, this.#skipped]) {
+      for (const path of map.keys()) {
+        if (!this.#fresh.has(path) && isBelow(path, directory)) map.delete(path);
+      }
     }
   }
 
@@ -139,8 +152,9 @@ export class UpwardUnpacker implements Unpacker {
 
   #remove(path: string): void {
     this.#fifos.delete(path);
+    this.#skipped.delete(path);
     if (this.#directories.has(path)) {
-      for (const map of [this.#directories, this.#fifos]) {
+      for (const map of [this.#directories, this.#fifos, this.#skipped]) {
         for (const each of map.keys()) if (each === path || each.startsWith(`${path}/`)) map.delete(each);
       }
       for (const each of this.#fresh) if (each.startsWith(`${path}/`)) this.#fresh.delete(each);
@@ -166,11 +180,15 @@ export class UpwardUnpacker implements Unpacker {
         throw invalid(`${path} is used as a directory and is none`);
       } else if (isMaking) {
         this.#writer.makeDirectory(path);
-        this.#directories.set(path, { mode: 0o755, mtime: 0 });
+        this.#directories.set(path, { mode: 0o755, mtime: -1 });
       } else return undefined;
     }
     return parts;
   }
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return directory === '' || path.startsWith(`${directory}/`);
 }
 
 function invalid(reason: string): Failure {

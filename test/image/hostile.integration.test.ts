@@ -202,6 +202,16 @@ test('what no file system can hold ends in one message', { skip }, async () => {
     [new Layer().add({ name: 'x', type: 'x', data: '99 path=x\n' }), /extended header makes no sense/],
     [new Layer().add({ name: 'x', type: 'L', size: 2 ** 33 }), /larger than 1 MiB/],
     [new Layer().raw(Buffer.alloc(512, 'x')), /checksum/],
+    [new Layer().add({ name: 's', type: '2', pax: { linkpath: 'a\0b' } }), /s is a symbolic link to a name with a NUL/],
+    [new Layer().add({ name: 's', type: '2', pax: { linkpath: 'x'.repeat(4096) } }), /a name of 4096 bytes/],
+    [new Layer().add({ name: 'h', type: '1', pax: { linkpath: 'a\0b' } }), /NUL/],
+    [new Layer().add({ name: 'x', pax: { size: '-1' } }), /"-1" is no size/],
+    [new Layer().add({ name: 'x', pax: { size: '1e3' } }), /"1e3" is no size/],
+    [new Layer().add({ name: 'x', pax: { path: 'p'.repeat(1 << 20) } }), /larger than 1 MiB/],
+    [
+      new Layer().add({ name: 'x', pax: { 'GNU.sparse.map': '0,0', 'GNU.sparse.size': `${Number.MAX_SAFE_INTEGER}` } }),
+      /what this file system can't: EFBIG/,
+    ],
     [new Layer().file('f', 'x').file('f/below', 'x'), /f is used as a directory and is none/],
   ];
   for (const [layer, message] of cases) {

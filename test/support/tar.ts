@@ -118,7 +118,7 @@ function octal(value: number, length: number): string {
   return value.toString(8).padStart(length - 1, '0');
 }
 
-function paxRecords(fields: Record<string, string | Buffer>): Buffer {
+export function paxRecords(fields: Record<string, string | Buffer>): Buffer {
   return Buffer.concat(
     Object.entries(fields).map(([key, value]) => {
       const body = Buffer.concat([Buffer.from(` ${key}=`), Buffer.from(value), Buffer.from('\n')]);
