@@ -170,7 +170,8 @@ export class DownwardUnpacker implements Unpacker {
       !node.isMade ||
       node.entryAt === layer ||
       node.usedAt === layer ||
-      (member.type === '2' && node.usedAt < node.entryAt);
+      // It may be, or mean, a symbolic link that the higher layer went through.
+      ((member.type === '1' || member.type === '2') && node.usedAt < node.entryAt);
     if (isAmbiguous) throw new NeedsLowerLayers(`${path} is a directory in a higher layer`);
     node.goneBelow = layer;
     this.#covering.add(node);

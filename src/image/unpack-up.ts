@@ -85,6 +85,7 @@ export class UpwardUnpacker implements Unpacker {
   #placeOther(path: string, member: Member): boolean {
     const existing = member.type === '1' ? this.#findLinkTarget(path, member.link) : undefined;
     if (existing === path) return false;
+    if (existing !== undefined && isBelow(existing, path)) throw invalid(`${path} is a hard link into itself`);
     this.#remove(path);
     this.#fresh.add(path);
     if (existing !== undefined) {

@@ -142,6 +142,19 @@ const cases: Case[] = [
     layers: [new Layer().hardlink('h', 'f')],
     error: /h is a hard link to \w, which is no file of the image/,
   },
+  {
+    name: 'link to a link of a lower layer, a directory in a higher',
+    layers: [
+      new Layer().directory('t').symlink('a', '../../t'),
+      new Layer().hardlink('c', 'a'),
+      new Layer().directory('c/d'),
+    ],
+  },
+  {
+    name: 'link from a directory to what is in it',
+    layers: [new Layer().directory('d').file('d/f', 'f').hardlink('d', 'd/f')],
+    error: /d is a hard link into itself/,
+  },
   // Pipes are made when all else is there, each on its own.
   {
     name: 'link to a FIFO',
