@@ -33,15 +33,25 @@ export class ArchiveIndex {
     return undefined;
   }
 
+  list(): string[] {
+    return [...this.#files.keys(), ...this.#links.keys()];
+  }
+
   #scan(file: number): void {
     const block = Buffer.alloc(512);
     let pax = new Map<string, string>();
     let longName: string | undefined;
     let longLink: string | undefined;
+    let zeroBlocks = 0;
     const end = fstatSync(file).size;
     for (let at = 0; readSync(file, block, 0, 512, at) === 512; ) {
       const header = parseHeader(block);
-      if (!header) return;
+      if (!header) {
+        if (++zeroBlocks === 2) return;
+        at += 512;
+        continue;
+      }
+      zeroBlocks = 0;
       const size = parsePaxNumber(pax.get('size')) ?? header.size;
       const data = at + 512;
       at = data + Math.ceil(size / 512) * 512;

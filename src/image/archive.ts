@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readdirSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { Failure } from '#base/failure.ts';
@@ -10,18 +10,36 @@ import { decompress, findCompression, type Slice } from './decompress.ts';
 import { toDiskFailure } from './disk-failure.ts';
 import { removeTree } from './remove-tree.ts';
 import type { Store } from './store.ts';
+import { allowedBytes, tooLarge, type UnpackLimits } from './unpack.ts';
 
 /** A named set of files that images are read from: a folder, or an uncompressed tar. */
 export interface Archive {
   find(name: string): Slice | undefined;
+  /** Names of the files that lie in it or in its folders; of those further down perhaps. */
+  list(): string[];
   /** Removes what was unpacked or fetched to read it. */
   close(): void;
 }
 
+/** An image of an archive, before its layers are read. */
+export interface Candidate {
+  /** Names that the archive gives it. */
+  names: string[];
+  /** Its digest in the store, its configuration, and the files of the archive that are its layers, lowest first. */
+  open(
+    signal?: AbortSignal,
+  ): Promise<{ digest: string; config: Buffer; layers: { name: string; digest?: string; file: string }[] }>;
+}
+
+interface ReadOptions {
+  signal?: AbortSignal;
+  limits?: Partial<UnpackLimits>;
+}
+
 /** Opens the folder of an OCI layout, or a tar that may be compressed. */
-export async function openArchive(path: string, place: string, store: Store, signal?: AbortSignal): Promise<Archive> {
+export async function openArchive(path: string, place: string, store: Store, options: ReadOptions): Promise<Archive> {
   try {
-    return await open(path, store, signal);
+    return await open(path, store, options);
   } catch (error) {
     if (!(error instanceof Failure && error.code.startsWith('image/invalid-'))) throw error;
     const reason = error.message.replaceAll(path, 'it');
@@ -32,7 +50,7 @@ export async function openArchive(path: string, place: string, store: Store, sig
   }
 }
 
-async function open(path: string, store: Store, signal?: AbortSignal): Promise<Archive> {
+async function open(path: string, store: Store, options: ReadOptions): Promise<Archive> {
   const stat = statArchive(path);
   if (stat.isDirectory()) {
     return {
@@ -40,20 +58,25 @@ async function open(path: string, store: Store, signal?: AbortSignal): Promise<A
         const file = statSync(join(path, name), { throwIfNoEntry: false });
         return file?.isFile() ? { path: join(path, name), start: 0, length: file.size } : undefined;
       },
+      list: () =>
+        readdirSync(path, { withFileTypes: true }).flatMap(entry =>
+          entry.isDirectory() ? readdirSync(join(path, entry.name)).map(name => `${entry.name}/${name}`) : entry.name,
+        ),
       close() {},
     };
   }
   const whole = { path, start: 0, length: stat.size };
   if (findCompression(whole) === 'none') {
     const index = new ArchiveIndex(path);
-    return { find: name => index.find(name), close() {} };
+    return { find: name => index.find(name), list: () => index.list(), close() {} };
   }
+  const { signal, limits } = options;
   // Layers are read from the top down, which a compressed archive does not allow.
   const temporary = store.temporaries.make('archive');
   try {
-    await writeAll(decompress(whole, signal), temporary);
+    await writeAll(decompress(whole, signal), temporary, allowedBytes(stat.size, limits));
     const index = new ArchiveIndex(temporary);
-    return { find: name => index.find(name), close: () => removeTree(temporary) };
+    return { find: name => index.find(name), list: () => index.list(), close: () => removeTree(temporary) };
   } catch (error) {
     removeTree(temporary);
     throw toDiskFailure(error, store.folder);
@@ -146,13 +169,18 @@ export function statArchive(path: string) {
   throw new Failure('image/no-archive', `there is no ${path}`, { hint: 'Check the path of the archive.' });
 }
 
-async function writeAll(chunks: AsyncIterable<Buffer>, path: string): Promise<number> {
+async function writeAll(
+  chunks: AsyncIterable<Buffer>,
+  path: string,
+  limit = Number.POSITIVE_INFINITY,
+): Promise<number> {
   const file = openSync(path, 'wx', 0o600);
   let size = 0;
   try {
     for await (const chunk of chunks) {
-      for (let done = 0; done < chunk.length; ) done += writeSync(file, chunk, done);
       size += chunk.length;
+      if (size > limit) throw tooLarge('the archive', limit);
+      for (let done = 0; done < chunk.length; ) done += writeSync(file, chunk, done);
     }
   } finally {
     closeSync(file);

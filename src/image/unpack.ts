@@ -81,6 +81,19 @@ export async function unpackLayers(
   }
 }
 
+/** How many bytes so many compressed ones may become. */
+export function allowedBytes(compressed: number, limits: Partial<UnpackLimits> = {}): number {
+  const { bytes, ratio } = { ...defaultLimits, ...limits };
+  return Math.max(bytes, ratio * compressed);
+}
+
+/** `what` unpacks to more than the bytes that it may. */
+export function tooLarge(what: string, allowed: number): Failure {
+  return new Failure('image/too-large', `${what} unpacks to more than ${formatBytes(allowed)}`, {
+    hint: 'It is made to fill disks. If it is honest, make the image of several layers.',
+  });
+}
+
 async function unpack(
   direction: 'down' | 'up',
   layers: readonly Layer[],
@@ -172,16 +185,14 @@ class ByteCounter {
 
   beginLayer(compressed: number): void {
     this.#layer = 0;
-    this.#allowed = Math.max(this.#limits.bytes, this.#limits.ratio * compressed);
+    this.#allowed = allowedBytes(compressed, this.#limits);
   }
 
   add(bytes: number): void {
     this.#all += bytes;
     this.#layer += bytes;
     if (this.#layer > this.#allowed) {
-      throw new Failure('image/too-large', `a layer unpacks to more than ${Math.round(this.#allowed / 2 ** 30)} GiB`, {
-        hint: 'Such a layer is made to fill disks. If it is honest, push it in several layers.',
-      });
+      throw tooLarge('a layer', this.#allowed);
     }
     this.#options.onBytes?.(this.#all);
     if (this.#writer.bytes < this.#checkAt) return;

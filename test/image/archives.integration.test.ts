@@ -1,38 +1,17 @@
 // Archives as the tools make them, and broken ones, loaded by the helper: from a file, a pipe and the standard input.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { buildImage, digestOf, writeLayout } from '../support/images.ts';
 import { Layer } from '../support/tar.ts';
-import { readTree } from './rootfs.ts';
+import { helper, makeLoader } from './loader.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'cwl-archives-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-const helper = join(import.meta.dirname, '../../dist/helper.cjs');
-let count = 0;
-
-function run(args: string[], input?: Buffer) {
-  const store = join(folder, `store${count++}`);
-  const result = spawnSync(process.execPath, [helper, 'image', ...args, '--image-store', store, '--json'], { input });
-  const stderr = String(result.stderr);
-  const left = ['temporary', 'rootfs/v1', 'references'].flatMap(name => list(join(store, name)));
-  if (result.status !== 0) assert.deepEqual(left, [], stderr);
-  assert.deepEqual(list(join(store, 'temporary')), []);
-  const made = result.status === 0 ? JSON.parse(String(result.stdout))[0] : undefined;
-  return { code: result.status, stderr, reference: made?.reference, tree: made ? readTree(made.rootfs) : {} };
-}
-
-function list(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
-  }
-}
+const loader = makeLoader();
+const { folder, run } = loader;
+after(() => loader.remove());
 
 const layer = new Layer().file('hello', 'world').toBuffer();
 const tree = { hello: 'file 644 world' };
