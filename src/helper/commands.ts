@@ -59,7 +59,7 @@ export const commands: CommandEntry[] = [
     usage:
       'build [-f FILE] [-t NAME]... [--build-arg NAME=VALUE]... [--target STAGE] [--secret id=ID,src=FILE]... [--no-cache]\n' +
       '           [--platform OS/ARCH] [--pull missing|always|never] [-q] [--iidfile FILE] FOLDER\n' +
-      '      | pull REFERENCE... | load ARCHIVE... | import TAR... | list | inspect IMAGE... | remove IMAGE... | prune [--all] | share |\n' +
+      '      | pull REFERENCE... | load ARCHIVE|-... | import TAR|-... | list | inspect IMAGE... | remove IMAGE... | prune [--all] | share |\n' +
       '           form [auto|files|archive]\n' +
       '           [--image-store DIR] [--mirror HOST=URL]... [--platform OS/ARCH[/VARIANT]] [--name NAME] [--json]',
     summary: 'images as root file systems: bring them into the store, look at them, give the space back',
