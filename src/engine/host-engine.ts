@@ -8,7 +8,7 @@ import type { Engine } from './sandbox.ts';
  */
 export const hostEngine: Engine = {
   name: 'host',
-  enforcesReadOnly: false,
+  rules: { network: 'open', writes: 'open', inputs: 'checked', rootfs: 'open' },
   planCommand(sandbox) {
     if (sandbox.rootfs !== undefined) {
       throw new Failure('engine/no-container', 'the engine "host" runs no image', {

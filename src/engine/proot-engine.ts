@@ -25,8 +25,11 @@ export interface ProotOptions {
 export function makeProotEngine(tools: Tools, options: ProotOptions): Engine {
   return {
     name: options.acceleration ? (options.newOrder ? 'proot-new-order' : 'proot') : 'proot-slow',
-    // Version 2 cannot forbid truncate(2).
-    enforcesReadOnly: options.landlock >= 3,
+    // Version 2 cannot forbid truncate(2). Without Landlock a link that is exchanged in time leads out of the binds.
+    rules:
+      options.landlock >= 3
+        ? { network: 'kernel', writes: 'kernel', inputs: 'kernel', rootfs: 'kernel' }
+        : { network: 'kernel', writes: 'open', inputs: 'checked', rootfs: 'checked' },
     ...(options.networkNamespaces && { offlineFront: planOfflineFront(tools) }),
     planCommand: (sandbox, temporary, { isOffline = false } = {}) =>
       planProot(sandbox, temporary, tools, { ...options, isOffline }),

@@ -1,4 +1,5 @@
 import type { Command } from '#base/command.ts';
+import type { Rules } from '#base/rules.ts';
 
 /** One process and all that it may see. Paths in it are absolute. */
 export interface Sandbox {
@@ -23,7 +24,7 @@ export interface Sandbox {
 export interface Bind {
   host: string;
   guest: string;
-  /** Read-only is enforced by the kernel where the engine can, and checked after the process where it can't. */
+  /** Read-only is kept so by the kernel, or checked after the process: see {@link Engine.rules}. */
   writable: boolean;
 }
 
@@ -41,8 +42,10 @@ export interface Tools {
 /** A way to run a {@link Sandbox}. It says the command, it runs nothing. */
 export interface Engine {
   name: string;
-  /** True where binds that are not writable can't be written, by the kernel's word. */
-  enforcesReadOnly: boolean;
+  /** Who sees to the rules in it; those that are `checked` are for its caller to check. */
+  rules: Required<Rules>;
+  /** The engine that runs this sandbox in its place; undefined where it does so itself. */
+  findSubstitute?(sandbox: Sandbox): Engine | undefined;
   /**
    * Stands in front of a program that starts processes, so that they have no network but the loopback device that they
    * share: then each of them is planned with `isOffline`. Undefined where that saves nothing.

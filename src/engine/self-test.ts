@@ -64,7 +64,7 @@ function judge(engine: Engine, seen: Record<string, number>): SelfTestResult {
     return { works: false, message: `${engine.name}: a program inside saw a file of the host, so it is not used` };
   }
   if (seen.inside !== 1) return { works: false, message: `${engine.name}: a program inside did not see its own root` };
-  if (engine.enforcesReadOnly && seen.write !== 0) {
+  if (engine.rules.rootfs === 'kernel' && seen.write !== 0) {
     return { works: false, message: `${engine.name}: a program inside could write into the image` };
   }
   const statCost = seen.stat !== undefined && seen.stat >= 0 ? seen.stat : undefined;
@@ -73,9 +73,10 @@ function judge(engine: Engine, seen: Record<string, number>): SelfTestResult {
 
 function describe(engine: Engine, statCost: number | undefined): string {
   const cost = statCost === undefined ? '' : ` (a look at a file takes ${formatNanoseconds(statCost)})`;
-  const guard = engine.enforcesReadOnly
-    ? 'inputs and image are read-only by the kernel'
-    : 'inputs and image are checked after each step, as the kernel cannot protect them';
+  const guard =
+    engine.rules.inputs === 'kernel'
+      ? 'inputs and image are read-only by the kernel'
+      : 'inputs and image are checked after each step, as the kernel cannot protect them';
   if (engine.name === 'userns') return `user namespaces work: native speed${cost}; ${guard}`;
   if (engine.name !== 'proot-slow') return `PRoot works, with seccomp acceleration${cost}; ${guard}`;
   return `PRoot works without seccomp acceleration: programs that read and write much are slow${cost}; ${guard}`;

@@ -8,7 +8,7 @@ import type { Engine, Sandbox, Tools } from './sandbox.ts';
 export function makeUsernsEngine(tools: Tools): Engine {
   return {
     name: 'userns',
-    enforcesReadOnly: true,
+    rules: { network: 'kernel', writes: 'kernel', inputs: 'kernel', rootfs: 'kernel' },
     offlineFront: planOfflineFront(tools),
     planCommand: (sandbox, temporary, { isOffline = false } = {}) => planUserns(sandbox, temporary, tools, isOffline),
   };

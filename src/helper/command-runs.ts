@@ -1,4 +1,4 @@
-import type { RunDetail, RunSummary } from '#protocol/runs.ts';
+import type { RunDetail, RunSummary, TaskSummary } from '#protocol/runs.ts';
 import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
 import { findHome, type Home } from './home.ts';
 import { RunCatalog } from './run-catalog.ts';
@@ -103,7 +103,23 @@ export function formatDetail(detail: RunDetail): string {
   ]);
   const list = tasks.length > 0 ? `\n${formatTable([['TASK', 'STATE', 'TIME', 'EXIT', 'NOTE'], ...tasks])}` : '';
   const outputs = detail.outputs ? `\noutputs ${JSON.stringify(detail.outputs, null, 2)}\n` : '';
-  return formatTable(head) + list + outputs;
+  return formatTable(head) + list + formatRules(detail.taskList) + outputs;
+}
+
+/** Who sees to the rules, once for all tasks of which the same is to be told. */
+function formatRules(tasks: readonly TaskSummary[]): string {
+  const counts = new Map<string, { row: string[]; count: number }>();
+  for (const { engine, rules } of tasks) {
+    if (engine === undefined || rules === undefined) continue;
+    const { network = 'granted', writes, inputs, rootfs } = rules;
+    const row = [engine, network, writes, inputs, rootfs];
+    const known = counts.get(row.join());
+    if (known) known.count++;
+    else counts.set(row.join(), { row, count: 1 });
+  }
+  if (counts.size === 0) return '';
+  const rows = [...counts.values()].map(({ row, count }) => [...row, String(count)]);
+  return `\n${formatTable([['ENGINE', 'NETWORK', 'WRITES', 'INPUTS', 'IMAGE', 'TASKS'], ...rows])}`;
 }
 
 function durationOf(timed: { started?: string; ended?: string }): string {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { hostEngine } from '#engine/host-engine.ts';
-import type { Engine, Tools } from '#engine/sandbox.ts';
+import type { Engine, Sandbox, Tools } from '#engine/sandbox.ts';
 import { findHome } from './home.ts';
 import { makeEngines, runSelfTests, type SelfTestReport } from './self-test.ts';
 import { readReport, writeReport } from './self-test-cache.ts';
@@ -70,9 +70,11 @@ const preferences: Record<string, string[]> = {
 function withFallback(engine: Engine, others: readonly Engine[]): Engine {
   const proot = others.find(each => each.name !== 'userns');
   if (engine.name !== 'userns' || !proot) return engine;
+  const findSubstitute = (sandbox: Sandbox) => (sandbox.kernelRelease === undefined ? undefined : proot);
   return {
     ...engine,
+    findSubstitute,
     planCommand: (sandbox, temporary, options) =>
-      (sandbox.kernelRelease === undefined ? engine : proot).planCommand(sandbox, temporary, options),
+      (findSubstitute(sandbox) ?? engine).planCommand(sandbox, temporary, options),
   };
 }

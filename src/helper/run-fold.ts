@@ -91,6 +91,7 @@ function addTask(fold: RunFold, event: Extract<RunEvent, { type: 'task' }>): voi
     image: event.image ?? before?.image,
     commandLine: event.commandLine ?? before?.commandLine,
     engine: event.engine ?? before?.engine,
+    rules: event.rules ?? before?.rules,
     message: event.message,
     folder: event.folder ?? before?.folder,
   });

@@ -1,3 +1,4 @@
+import type { Rules } from '#base/rules.ts';
 import type { LockFinding } from './locks.ts';
 
 /** One execution of a workflow or tool, as it is told to a person. */
@@ -44,6 +45,8 @@ export interface TaskSummary {
   /** As a person would type it inside the sandbox. */
   commandLine?: string;
   engine?: string;
+  /** Who saw to it that the tool kept to the rules. */
+  rules?: Rules;
   message?: string;
   /** Its folder, absolute on the cluster: working directory and logs. */
   folder?: string;

@@ -1,5 +1,6 @@
 /** What happens in a run, in the order in which it is appended to the journal: the run's only state. */
 import type { Progress } from '#base/log.ts';
+import type { Rules } from '#base/rules.ts';
 import type { Value } from '#cwl/model.ts';
 
 export type TaskState =
@@ -39,6 +40,8 @@ export type RunEvent =
       commandLine?: string;
       image?: string;
       engine?: string;
+      /** With `engine`: who saw to it that the tool kept to the rules. */
+      rules?: Rules;
       message?: string;
       /** With `success`, `skipped` and `reused`: what a resumed run takes instead of running the task again. */
       outputs?: Record<string, Value>;

@@ -1,36 +1,75 @@
-import { readdirSync, statSync } from 'node:fs';
+import { type BigIntStats, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** How many files of one input directory are looked at. */
 const limit = 10_000;
 
 /** What files were like before a task ran, to see whether it has changed what it must only read. */
-export type Fingerprint = Map<string, string>;
+export type Fingerprint = Map<string, { state: string; look(path: string): string | undefined }>;
 
+/** Inputs: files with size, time and mode; directories with all that is in them. */
 export function takeFingerprint(paths: Iterable<string>): Fingerprint {
   const fingerprint: Fingerprint = new Map();
   for (const path of paths) visit(path, fingerprint, fingerprint.size + limit);
   return fingerprint;
 }
 
+/**
+ * The uppermost directories of root file systems, `usr/*` with them: a look at every file would take longer than most
+ * tasks do. It sees what is made, removed or replaced there, not what is written into a file further down.
+ */
+export function takeRootFingerprint(roots: readonly string[]): Fingerprint {
+  const fingerprint: Fingerprint = new Map();
+  for (const root of roots) {
+    const top = [root, ...list(root)];
+    for (const path of [...top, ...list(join(root, 'usr'))]) {
+      const state = describeInRoot(path);
+      if (state !== undefined) fingerprint.set(path, { state, look: describeInRoot });
+    }
+  }
+  return fingerprint;
+}
+
 /** The files that are not as they were: written, replaced or removed. */
 export function findChanges(before: Fingerprint): string[] {
-  return [...before].flatMap(([path, state]) => (describe(path)?.state === state ? [] : [path]));
+  return [...before].flatMap(([path, { state, look }]) => (look(path) === state ? [] : [path]));
 }
 
 function visit(path: string, fingerprint: Fingerprint, end: number): void {
-  const found = describe(path);
+  const found = stat(path);
   if (!found || fingerprint.has(path) || fingerprint.size >= end) return;
-  fingerprint.set(path, found.state);
-  if (!found.isFolder) return;
+  fingerprint.set(path, { state: format(found), look: describe });
+  if (found.isDirectory()) for (const inner of list(path)) visit(inner, fingerprint, end);
+}
+
+/** A directory that can't be listed can't be changed by the task either. */
+function list(folder: string): string[] {
   try {
-    for (const name of readdirSync(path)) visit(join(path, name), fingerprint, end);
+    return readdirSync(folder).map(name => join(folder, name));
   } catch {
-    // A directory that can't be listed can't be changed by the task either.
+    return [];
   }
 }
 
-function describe(path: string): { state: string; isFolder: boolean } | undefined {
-  const found = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return found && { state: `${found.ino} ${found.size} ${found.mtimeNs}`, isFolder: found.isDirectory() };
+function describe(path: string): string | undefined {
+  const found = stat(path);
+  return found && format(found);
+}
+
+/**
+ * Not the time of the last change of the inode: the runner gives inputs second names for other tasks, and takes them
+ * away again, which changes that.
+ */
+function format({ ino, size, mtimeNs, mode }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs} ${mode}`;
+}
+
+/** Nothing in an image gets a second name; a link in it must not be followed, as it means a place inside. */
+function describeInRoot(path: string): string | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+  return found && `${format(found)} ${found.ctimeNs}`;
+}
+
+function stat(path: string): BigIntStats | undefined {
+  return statSync(path, { throwIfNoEntry: false, bigint: true });
 }

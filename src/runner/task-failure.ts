@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync, statfsSync } from 'node:fs';
 import { type Exit, formatCommand } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
 import type { CommandLineTool } from '#cwl/model.ts';
+import type { Guards } from './guards.ts';
 
 /** The tool itself failed: an outcome of the user's work, on its way to the journal. */
 export class TaskFailure extends Failure {
@@ -15,12 +16,8 @@ export class TaskFailure extends Failure {
   }
 }
 
-/** Why a task has failed; undefined where it has not. `changes` are the inputs that are not what they were. */
-export function findFault(
-  tool: CommandLineTool,
-  exit: Exit & { isLate: boolean },
-  changes: readonly string[],
-): string | undefined {
+/** Why a task has failed; undefined where it has not. `guards` have looked before it ran. */
+export function findFault(tool: CommandLineTool, exit: Exit & { isLate: boolean }, guards: Guards): string | undefined {
   if (exit.isLate) return 'it was ended because it ran longer than its ToolTimeLimit';
   const { successCodes } = tool;
   const code = exit.code ?? 128;
@@ -31,9 +28,7 @@ export function findFault(
     const kind = tool.temporaryFailCodes.includes(code) ? ', which the tool calls a temporary failure' : '';
     return `it ended with exit code ${code}${kind}`;
   }
-  if (changes.length === 0) return undefined;
-  const names = changes.slice(0, 5).join(', ');
-  return `it changed its inputs, which it may only read: ${names}${changes.length > 5 ? ` and ${changes.length - 5} more` : ''}`;
+  return guards.findViolation();
 }
 
 /** What a person needs to see of a task that failed. */

@@ -13,13 +13,13 @@ import { collectOutputs, readOutputObject } from '#cwl/outputs.ts';
 import { findRequirement } from '#cwl/requirements.ts';
 import { evaluateResources } from '#cwl/resources.ts';
 import { evaluateNetworkAccess, evaluateReuse, evaluateTimeLimit } from '#cwl/single-values.ts';
-import type { Sandbox } from '#engine/sandbox.ts';
+import type { Engine, Sandbox } from '#engine/sandbox.ts';
 import { type Container, findContainer, isOlder, refuseUnsupported } from './container.ts';
 import { buildEnvironment } from './environment.ts';
+import { Guards } from './guards.ts';
 import { GuestView } from './guest-view.ts';
 import { completeNames } from './inputs.ts';
 import { openOutputFolder } from './output-folder.ts';
-import { findChanges, takeFingerprint } from './protect.ts';
 import { toReuseKey } from './reuse-key.ts';
 import { now, type RunState, type Scope } from './run-state.ts';
 import { settleOutputs } from './settle.ts';
@@ -134,7 +134,7 @@ class Task {
     const reused = key === undefined ? undefined : this.#run.cache?.find(key);
     if (reused) return { outputs: reused, isReused: true };
     const streams = this.#openStreams(context);
-    const engine = this.#container?.engine ?? this.#run.options.hostEngine;
+    const engine = this.#findEngine(sandbox);
     const commandLine = formatCommand(sandbox.argv);
     this.#run.sandboxes.append({
       task: this.#scope.task,
@@ -147,6 +147,7 @@ class Task {
     const about = {
       commandLine,
       engine: engine.name,
+      rules: sandbox.network ? { ...engine.rules, network: undefined } : engine.rules,
       ...(image && { image: image.reference }),
       folder: this.#folder.path,
     };
@@ -159,8 +160,7 @@ class Task {
       ...about,
     });
 
-    const guarded = this.#container && engine.enforcesReadOnly ? [] : this.#staging.listReadOnly();
-    const before = takeFingerprint(guarded);
+    const guards = new Guards(engine.rules, this.#staging.listReadOnly(), image);
     const { starter, isOffline } = this.#run.starters.choose(engine, sandbox.network, this.#slot);
     const command = engine.planCommand(sandbox, this.#slot.engine, { isOffline });
     const exit = await runCommand(command, {
@@ -170,7 +170,7 @@ class Task {
       timeLimit: evaluateTimeLimit(this.#scope.requirements, context),
     });
     this.#run.signal.throwIfAborted();
-    const reason = findFault(this.#tool, exit, findChanges(before));
+    const reason = findFault(this.#tool, exit, guards);
     if (reason !== undefined) throw this.#failure(reason, exit, sandbox.argv, streams.stderr);
     try {
       const outputs = this.#collect(context, exit);
@@ -181,6 +181,11 @@ class Task {
       if (!(error instanceof Failure)) throw error;
       throw this.#failure(error.message, exit, sandbox.argv, streams.stderr);
     }
+  }
+
+  #findEngine(sandbox: Sandbox): Engine {
+    const engine = this.#container?.engine ?? this.#run.options.hostEngine;
+    return engine.findSubstitute?.(sandbox) ?? engine;
   }
 
   /** Undefined where nothing is to be reused (CWL v1.2, WorkReuse). */

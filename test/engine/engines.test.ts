@@ -61,11 +61,11 @@ test('what starts many processes can leave the network once for all of them', ()
 
 test('with Landlock, the launcher is told what may be read and written', () => {
   const engine = makeProotEngine(tools, { acceleration: true, landlock: 3, networkNamespaces: false });
-  assert.equal(engine.enforcesReadOnly, true);
-  assert.equal(
-    makeProotEngine(tools, { acceleration: true, landlock: 2, networkNamespaces: false }).enforcesReadOnly,
-    false,
-  );
+  const all = { network: 'kernel', writes: 'kernel', inputs: 'kernel', rootfs: 'kernel' };
+  assert.deepEqual(engine.rules, all);
+  assert.deepEqual(userns.rules, all);
+  const older = makeProotEngine(tools, { acceleration: true, landlock: 2, networkNamespaces: false });
+  assert.deepEqual(older.rules, { network: 'kernel', writes: 'open', inputs: 'checked', rootfs: 'checked' });
   const { argv } = engine.planCommand(sandbox, '/t/1');
   const own = argv.slice(0, argv.indexOf('--'));
   assert.deepEqual(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { formatDetail } from '#helper/command-runs.ts';
 import { parseJournalLines } from '#helper/journal-lines.ts';
 import { addEvent, createFold, markInterrupted, toDetail, toSummary } from '#helper/run-fold.ts';
 import type { RunEvent, TaskState } from '#runner/events.ts';
@@ -24,6 +25,8 @@ const end = (second: number, state: 'success' | 'failure' | 'cancelled', message
   state,
   message,
 });
+
+const rules = { writes: 'open', inputs: 'checked', rootfs: 'checked' } as const;
 
 function fold(...events: RunEvent[]) {
   const state = createFold('label', '/default', at(0));
@@ -50,7 +53,7 @@ describe('the fold of a journal', () => {
     const state = fold(
       start(1),
       { ...task(2, 'index', 'preparing'), image: 'bowtie2:2', folder: '/t/index' } as RunEvent,
-      { ...task(3, 'index', 'running'), commandLine: 'bowtie2-build a b', engine: 'proot' } as RunEvent,
+      { ...task(3, 'index', 'running'), commandLine: 'bowtie2-build a b', engine: 'proot', rules } as RunEvent,
       { ...task(5, 'index', 'failure'), exitCode: 3, message: 'exit code 3' } as RunEvent,
     );
     assert.deepEqual(toDetail('id', '/f', state).taskList, [
@@ -64,9 +67,29 @@ describe('the fold of a journal', () => {
         image: 'bowtie2:2',
         commandLine: 'bowtie2-build a b',
         engine: 'proot',
+        rules,
         message: 'exit code 3',
         folder: '/t/index',
       },
+    ]);
+  });
+
+  test('who sees to the rules is told once for all tasks of a kind', () => {
+    const running = (name: string, more: object) => ({ ...task(3, name, 'running'), engine: 'proot', ...more });
+    const state = fold(
+      start(1),
+      running('align[0]', { rules: { ...rules, network: 'kernel' } }) as RunEvent,
+      running('align[1]', { rules: { ...rules, network: 'kernel' } }) as RunEvent,
+      running('index', { rules }) as RunEvent,
+    );
+    const lines = formatDetail(toDetail('id', '/f', state))
+      .split('\n')
+      .map(line => line.trim().split(/ +/));
+    assert.deepEqual(lines.slice(lines.findIndex(([first]) => first === 'ENGINE')), [
+      ['ENGINE', 'NETWORK', 'WRITES', 'INPUTS', 'IMAGE', 'TASKS'],
+      ['proot', 'kernel', 'open', 'checked', 'checked', '2'],
+      ['proot', 'granted', 'open', 'checked', 'checked', '1'],
+      [''],
     ]);
   });
 

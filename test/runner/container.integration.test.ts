@@ -1,7 +1,7 @@
 // Tools in images, under PRoot and in user namespaces, as a user without rights.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -108,6 +108,8 @@ made:
     ),
     'many.yml': `files: [${manyFiles.map(name => `{class: File, location: ${name}}`).join(', ')}]\n`,
     ...Object.fromEntries(manyFiles.map(name => [name, `${name}\n`])),
+    'spoil.cwl': tool('baseCommand: [sh, -c, "echo x > /etc/spoiled"]\ninputs: []\noutputs: []\n'),
+    'chmod.cwl': tool('baseCommand: [chmod, "600"]\ninputs: {f: {type: File, inputBinding: {}}}\noutputs: []\n'),
     'leak.cwl': tool(
       'baseCommand: [ln, -s, /etc/passwd, out]\ninputs: []\noutputs: {o: {type: File, outputBinding: {glob: out}}}\n',
     ),
@@ -204,3 +206,40 @@ for (const engine of ['proot', 'userns']) {
     assert.match(result.stderr, /leads to \/etc\/passwd, which is neither an output nor an input/);
   });
 }
+
+test('what the kernel does not forbid is found after the step, and told', { skip }, async t => {
+  assert.equal((await helper.run(['probe', '--fresh'])).code, 0);
+  const [name = ''] = readdirSync(join(helper.home, 'probe')).filter(each => each.endsWith('.json'));
+  const path = join(helper.home, 'probe', name);
+  const report = JSON.parse(readFileSync(path, 'utf8'));
+  t.after(() => rmSync(path));
+  // As on kernels before 5.13.
+  writeFileSync(path, JSON.stringify({ ...report, features: { ...report.features, landlock: 0 } }));
+  const store = join(folder, 'spoiled-images');
+  const run = (...args: string[]) =>
+    helper.run(['run', '--engine', 'proot', '--image-store', store, '--log-dir', join(folder, 'logs'), ...args], {
+      cwd: folder,
+    });
+
+  const good = await run('default.cwl');
+  assert.equal(good.code, 0, good.stderr);
+  const lines = readFileSync(join(folder, 'logs', 'journal.jsonl'), 'utf8')
+    .trim()
+    .split('\n');
+  const started = lines.map(line => JSON.parse(line)).find(event => event.state === 'running');
+  assert.deepEqual(started.rules, { network: 'kernel', writes: 'open', inputs: 'checked', rootfs: 'checked' });
+
+  const inputs = await run('chmod.cwl', '--f', 'data/deep/file.txt');
+  assert.equal(inputs.code, 1);
+  assert.match(inputs.stderr, /it changed its inputs, which it may only read: \S+\/file\.txt/);
+
+  const spoiled = await run('spoil.cwl');
+  assert.equal(spoiled.code, 1);
+  const [, cure = ''] =
+    /was changed while it ran: \S+\/root\/etc\. Remove it \(`image remove (\S+)`\)/.exec(spoiled.stderr) ?? [];
+  assert.notEqual(cure, '', spoiled.stderr);
+  const removed = await helper.run(['image', 'remove', '--image-store', store, cure]);
+  assert.equal(removed.code, 0, removed.stderr);
+  const again = await run('default.cwl');
+  assert.equal(again.code, 0, again.stderr);
+});
