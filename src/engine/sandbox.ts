@@ -51,6 +51,14 @@ export interface Engine {
    * share: then each of them is planned with `isOffline`. Undefined where that saves nothing.
    */
   offlineFront?: string[];
-  /** `temporary`: a directory of this process alone, on the host, for the engine's own use. */
-  planCommand(sandbox: Sandbox, temporary: string, options?: { isOffline?: boolean }): Command;
+  /**
+   * `temporary`: a directory of this process alone, on the host, for the engine's own use. `isTerminal`: its streams are
+   * those of a terminal.
+   */
+  planCommand(sandbox: Sandbox, temporary: string, options?: { isOffline?: boolean; isTerminal?: boolean }): Command;
+  /**
+   * Ends what a command that was planned with this `temporary` runs; fails where nothing runs any more. Undefined where
+   * it ends with the command itself.
+   */
+  planEnd?(temporary: string): Command;
 }

@@ -76,14 +76,35 @@ function describe(engine: Engine, statCost: number | undefined): string {
   const guard =
     engine.rules.inputs === 'kernel'
       ? 'inputs and image are read-only by the kernel'
-      : 'inputs and image are checked after each step, as the kernel cannot protect them';
+      : `inputs ${engine.rules.rootfs === 'checked' ? 'and image ' : ''}are checked after each step, as the kernel cannot protect them`;
   if (engine.name === 'userns') return `user namespaces work: native speed${cost}; ${guard}`;
+  if (!engine.name.startsWith('proot')) return `${engine.name} works${cost}; ${guard}`;
   if (engine.name !== 'proot-slow') return `PRoot works, with seccomp acceleration${cost}; ${guard}`;
   return `PRoot works without seccomp acceleration: programs that read and write much are slow${cost}; ${guard}`;
 }
 
 /** What the programs of the kit say when they fail, and what to do then. */
 const cures: { said: RegExp; cause: string; cure: string }[] = [
+  {
+    said: /Cannot connect to the Docker daemon|docker API at|docker daemon socket|Is the docker daemon running/i,
+    cause: 'no Docker daemon answers to this user',
+    cure: 'An administrator can start it and admit you (group docker), or install podman, which needs no daemon. --engine auto needs neither.',
+  },
+  {
+    said: /newuidmap|newgidmap|subuid|subgid|insufficient UIDs|not enough unused IDs/i,
+    cause: 'this user has no range of user ids of its own',
+    cure: 'An administrator can give one in /etc/subuid and /etc/subgid (usermod --add-subuids, --add-subgids), and install newuidmap.',
+  },
+  {
+    said: /cgroup/i,
+    cause: 'its control groups cannot be used here',
+    cure: 'In containers.conf, cgroup_manager = "cgroupfs" works in a session without systemd.',
+  },
+  {
+    said: /rlimit/i,
+    cause: 'it wants higher limits than this user may have',
+    cure: 'Set default_ulimits in containers.conf to what `ulimit -Hn` and `ulimit -Hu` say.',
+  },
   {
     said: /gives no user namespace/,
     cause: 'this node gives no user namespaces to users',
@@ -122,9 +143,14 @@ const cures: { said: RegExp; cause: string; cure: string }[] = [
 ];
 
 function explain(name: string, stderr: string): string {
+  return `${name}: ${explainClient(stderr)}`;
+}
+
+/** What a program said when it could not do its part: the cause, its last words, and the cure where that is known. */
+export function explainClient(stderr: string): string {
   const said = stderr.trim().split('\n').slice(-3).join('; ') || 'ended without a word';
   const known = cures.find(each => each.said.test(stderr));
-  return known ? `${name}: ${known.cause} (${said}). ${known.cure}` : `${name}: does not work here: ${said}`;
+  return known ? `${known.cause} (${said}). ${known.cure}` : `does not work here: ${said}`;
 }
 
 function parseNumbers(text: string): Record<string, number> {

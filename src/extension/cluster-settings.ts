@@ -14,6 +14,7 @@ export interface ClusterEntry {
   imageStore?: string;
   cache?: string;
   engine?: string;
+  dockerCommand?: string;
   parallel?: number;
   mirrors?: Record<string, string>;
   pullFrom?: PullRoute;
@@ -21,7 +22,7 @@ export interface ClusterEntry {
 
 /** A cluster's name is also the authority of its files' URIs. */
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
-const texts = ['sshConfig', 'folder', 'outputFolder', 'imageStore', 'cache', 'engine'] as const;
+const texts = ['sshConfig', 'folder', 'outputFolder', 'imageStore', 'cache', 'engine', 'dockerCommand'] as const;
 const maps = ['sshOptions', 'mirrors'] as const;
 const routes: readonly unknown[] = ['auto', 'cluster', 'local'] satisfies PullRoute[];
 

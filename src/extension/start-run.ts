@@ -156,8 +156,9 @@ export class RunStarter {
   }
 }
 
-function toOptions({ engine, parallel, mirrors, imageStore, cache }: ClusterEntry): RunOptions {
-  return { ...(engine === undefined || engine === 'auto' ? {} : { engine }), parallel, mirrors, imageStore, cache };
+function toOptions({ engine, dockerCommand, parallel, mirrors, imageStore, cache }: ClusterEntry): RunOptions {
+  const chosen = engine === undefined || engine === 'auto' ? {} : { engine, dockerCommand };
+  return { ...chosen, parallel, mirrors, imageStore, cache };
 }
 
 function labelOf({ uri, id }: ProcessKey): string {

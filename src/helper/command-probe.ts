@@ -1,15 +1,42 @@
 import type { ProbeReport } from '#protocol/probe.ts';
 import { type HelperCommand, usageFailure } from './command-line.ts';
+import { dockerPrograms } from './docker-client.ts';
 import { probeHost } from './probe-host.ts';
 
-/** `probe [--fresh] [--json]`: exit status 1 where no sandbox works. */
+/**
+ * `probe [--fresh] [--json] [--engine docker|podman [--docker-command CMD]]`: exit status 1 where no sandbox works, or not
+ * that one.
+ */
 export const probe: HelperCommand = async ({ args, stdout }) => {
-  const wrong = args.find(arg => !['--json', '--fresh'].includes(arg));
-  if (wrong !== undefined) throw usageFailure(`probe does not take ${wrong}`);
-  const report = await probeHost({ fresh: args.includes('--fresh') });
-  stdout(args.includes('--json') ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
+  const options = parseProbe(args);
+  const report = await probeHost(options);
+  stdout(options.isJson ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
   return report.best === undefined ? 1 : 0;
 };
+
+function parseProbe(args: readonly string[]) {
+  const options: { fresh: boolean; isJson: boolean; docker?: string; dockerCommand?: string } = {
+    fresh: false,
+    isJson: false,
+  };
+  for (let at = 0; at < args.length; at++) {
+    const [, name = '', inline] = /^([^=]*)(?:=(.*))?$/s.exec(args[at] as string) ?? [];
+    if (name === '--json') options.isJson = true;
+    else if (name === '--fresh') options.fresh = true;
+    else if (name === '--engine' || name === '--docker-command') {
+      const value = inline ?? args[++at];
+      if (value === undefined) throw usageFailure(`${name} needs a value`);
+      if (name === '--docker-command') options.dockerCommand = value;
+      else options.docker = value;
+    } else throw usageFailure(`probe does not take ${args[at]}`);
+  }
+  const { docker } = options;
+  if (docker !== undefined && !dockerPrograms[docker]) {
+    throw usageFailure(`probe --engine takes docker or podman, not ${docker}`, 'All others are tested in any case.');
+  }
+  if (options.dockerCommand !== undefined) options.docker ??= 'docker';
+  return options;
+}
 
 function formatReport(report: ProbeReport): string {
   const { hostname, os, kernel, arch, cores, memoryBytes } = report;

@@ -18,7 +18,7 @@ import { formatProblems, toDocumentUri } from './document-argument.ts';
 import { loadHostEngine, selectEngine } from './engines.ts';
 import { fileReader } from './file-reader.ts';
 import { findHome, type Home } from './home.ts';
-import { openImageSource } from './images.ts';
+import { prepareImages } from './images.ts';
 import { formatTargets, formatToolHelp, parseInputOptions } from './input-options.ts';
 import { keepLogs, openLogFolder } from './keep-logs.ts';
 import { loadCommandLine, saveCommandLine } from './run-command-line.ts';
@@ -89,6 +89,7 @@ export function describeMachine(
   options: Pick<
     RunArguments,
     | 'engine'
+    | 'dockerCommand'
     | 'noContainer'
     | 'imageStore'
     | 'cacheDir'
@@ -119,12 +120,17 @@ export function describeMachine(
 > {
   let evaluator: ReturnType<RunOptions['loadEvaluator']> | undefined;
   const isHost = options.noContainer || options.engine === 'host';
+  let engine: ReturnType<typeof selectEngine> | undefined;
+  const loadEngine = () => {
+    engine ??= selectEngine(options.engine, { dockerCommand: options.dockerCommand });
+    return engine;
+  };
   return {
-    loadEngine: isHost ? undefined : () => selectEngine(options.engine),
+    loadEngine: isHost ? undefined : loadEngine,
     hostEngine: loadHostEngine(),
     spawner: findSpawner(),
     cache: options.cacheDir,
-    images: openImageSource({
+    images: prepareImages(loadEngine, {
       store: options.imageStore ?? findHome().images,
       mirrors: options.mirrors,
       policy: options.pull,

@@ -41,6 +41,7 @@ export const shell: HelperCommand = async invocation => {
       : description.sandbox;
     // Where PRoot had to pretend a newer kernel, "auto" does it again.
     const engine = await selectEngine(sandbox.kernelRelease === undefined ? name : 'auto');
+    if (sandbox.rootfs !== undefined) await engine.prepare?.(sandbox.rootfs, invocation.signal);
     if (command.length > 0)
       return await runSandbox(engine, { ...sandbox, argv: command }, temporary, invocation.signal);
     invocation.stderr(

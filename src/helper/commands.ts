@@ -14,7 +14,7 @@ export const commands: CommandEntry[] = [
   {
     name: 'run',
     usage:
-      '[--outdir DIR] [--quiet] [--engine NAME] [--no-container] [--default-container IMAGE] [--image-store DIR]\n' +
+      '[--outdir DIR] [--quiet] [--engine NAME] [--docker-command CMD] [--no-container] [--default-container IMAGE] [--image-store DIR]\n' +
       '           [--mirror HOST=URL]... [--pull missing|always|never] [--parallel N] [--cores N] [--ram MIB]\n' +
       '           [--on-error stop|continue|kill] [--tmpdir-prefix PREFIX] [--keep] [--log-dir DIR] [--cache-dir DIR]\n' +
       '           [--timestamps] [--target NAME]... [--single-step STEP] [--single-process STEP] [--print-targets]\n' +

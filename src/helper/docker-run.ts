@@ -41,6 +41,7 @@ export async function runContainer(args: readonly string[], context: DockerConte
 async function runOptions(options: DockerRunOptions, context: DockerContext): Promise<number> {
   const image = await findImage(options, context);
   const engine = await selectEngine(context.engine);
+  await engine.prepare?.(image.rootfs, context.invocation.signal);
   const folder = mkdtempSync(join(tmpdir(), 'cwl-docker-'));
   try {
     if (options.cidfile !== undefined) {

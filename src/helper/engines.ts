@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { hostEngine } from '#engine/host-engine.ts';
 import type { Engine, Sandbox, Tools } from '#engine/sandbox.ts';
+import { dockerPrograms, findDocker, type PreparedEngine } from './docker-client.ts';
 import { findHome } from './home.ts';
 import { makeEngines, runSelfTests, type SelfTestReport } from './self-test.ts';
 import { readReport, writeReport } from './self-test-cache.ts';
@@ -11,6 +12,8 @@ export interface SelectOptions {
   tools?: Tools;
   /** Where reports of self-tests are kept, and where they run; `probe/` in the helper's home by default. */
   folder?: string;
+  /** The program of the engines `docker` and `podman`, where it is not that of their name in PATH. */
+  dockerCommand?: string;
   /** Test anew, whatever an earlier report says. */
   fresh?: boolean;
 }
@@ -21,16 +24,17 @@ export function loadHostEngine(): Engine {
 }
 
 /**
- * The engine of this name: `userns`, `proot`, `proot-slow`, `host`; undefined or `auto` is the fastest that passes its
+ * The engine of this name: `userns`, `proot`, `proot-slow`, `docker`, `podman`, `host`; undefined or `auto` is the fastest that passes its
  * self-test here, and `proot` may turn out to be the slow one. Throws a Failure `engine/unknown`, or `engine/unusable`
  * with what the self-test saw and the cure.
  */
-export async function selectEngine(name: string | undefined, options: SelectOptions = {}): Promise<Engine> {
+export async function selectEngine(name: string | undefined, options: SelectOptions = {}): Promise<PreparedEngine> {
   if (name === 'host') return hostEngine;
+  if (name !== undefined && dockerPrograms[name]) return selectDocker(name, options);
   const wanted = preferences[name ?? 'auto'];
   if (!wanted) {
     throw new Failure('engine/unknown', `there is no engine ${name}`, {
-      hint: `Engines are: ${[...Object.keys(preferences), 'host'].join(', ')}.`,
+      hint: `Engines are: ${[...Object.keys(preferences), ...Object.keys(dockerPrograms), 'host'].join(', ')}.`,
     });
   }
   const tools = options.tools ?? findTools();
@@ -45,6 +49,26 @@ export async function selectEngine(name: string | undefined, options: SelectOpti
   throw new Failure('engine/unusable', `no sandbox works on this node: ${seen.join('; ')}`, {
     hint: 'The command `probe` of the helper tells more. Without a sandbox only tools that need no image can run (--engine host).',
   });
+}
+
+/** Tested each time: whether a daemon runs, and what it allows, may change at any time. */
+async function selectDocker(name: string, options: SelectOptions): Promise<PreparedEngine> {
+  const { engine, tested } = await testDocker(name, options);
+  if (engine) return engine;
+  throw new Failure(
+    'engine/unusable',
+    `no container works on this node: ${tested.map(each => each.message).join('; ')}`,
+    {
+      hint: '`--engine auto` needs no such program.',
+    },
+  );
+}
+
+/** What `docker`, `podman` or the program in their place can do here. */
+export function testDocker(name: string, options: SelectOptions = {}): ReturnType<typeof findDocker> {
+  const tools = options.tools ?? findTools();
+  const folder = options.folder ?? join(findHome().folder, 'probe');
+  return findDocker(name, { tools, folder, command: options.dockerCommand });
 }
 
 /** What the engines can do here; from the cache of this class of nodes unless `fresh`. */

@@ -1,6 +1,7 @@
 import { Failure } from '#base/failure.ts';
 import { toLocalPath } from '#cwl/uri.ts';
 import type { ImageSource } from '#runner/options.ts';
+import type { PreparedEngine } from './docker-client.ts';
 
 export interface ImageSourceOptions {
   /** Folder of the image store. */
@@ -48,6 +49,20 @@ export function openImageSource({ store: folder, mirrors, policy, engine, onOutp
       const { uri, range } = requirement.place;
       const line = `${toLocalPath(uri) ?? uri}:${range.start.line + 1}`;
       throw new Failure('image/no-source', `${line}: DockerRequirement names no image`);
+    },
+  };
+}
+
+/** The same, with each image given to the engine where that can't run it from the store. */
+export function prepareImages(loadEngine: () => Promise<PreparedEngine>, options: ImageSourceOptions): ImageSource {
+  const source = openImageSource(options);
+  return {
+    async resolve(requirement, signal, onProgress) {
+      const image = await source.resolve(requirement, signal, onProgress);
+      const { name, prepare } = await loadEngine();
+      onProgress({ what: `giving ${image.reference} to ${name}`, done: 0, unit: 'steps' });
+      await prepare?.(image.rootfs, signal);
+      return image;
     },
   };
 }

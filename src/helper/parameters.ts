@@ -76,6 +76,7 @@ function takeOptions(fields: Fields): RunOptions {
   return {
     ...takeImagePlace(fields),
     engine: takeOptionalText(fields, 'engine'),
+    dockerCommand: takeOptionalText(fields, 'dockerCommand'),
     parallel: fields.parallel === undefined ? undefined : takeCount(fields, 'parallel'),
     cache: takeOptionalText(fields, 'cache'),
   };

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, release, totalmem } from 'node:os';
 import type { ProbeReport } from '#protocol/probe.ts';
-import { findReport, type SelectOptions } from './engines.ts';
+import { findReport, type SelectOptions, testDocker } from './engines.ts';
 
 /** Looks at this host and runs the engines' self-tests, or takes them from the cache of this class of nodes. */
-export async function probeHost(options: SelectOptions = {}): Promise<ProbeReport> {
+export async function probeHost(options: SelectOptions & { docker?: string } = {}): Promise<ProbeReport> {
   const [report, os] = await Promise.all([findReport(options), readSystemName()]);
+  const asked = options.docker === undefined ? undefined : await testDocker(options.docker, options);
   return {
     hostname: hostname(),
     os,
@@ -14,8 +15,9 @@ export async function probeHost(options: SelectOptions = {}): Promise<ProbeRepor
     libc: findLibc(),
     cores: availableParallelism(),
     memoryBytes: totalmem(),
-    engines: report.engines,
-    best: report.engines.find(each => each.works)?.engine,
+    engines: [...report.engines, ...(asked?.tested ?? [])],
+    // What was asked for, or else what is taken by itself.
+    best: asked !== undefined ? asked.engine?.name : report.engines.find(each => each.works)?.engine,
   };
 }
 

@@ -43,6 +43,7 @@ export async function startRunInFolder(folder: string, invocation: Invocation): 
     const outcome = await runInFolder({
       ...describeMachine({
         engine: options.engine,
+        dockerCommand: options.dockerCommand,
         noContainer: false,
         imageStore: options.imageStore,
         cacheDir: options.cache,

@@ -7,6 +7,8 @@ export interface RunArguments {
   outdir: string;
   quiet: boolean;
   engine: string | undefined;
+  /** The program of the engine `docker`. */
+  dockerCommand: string | undefined;
   noContainer: boolean;
   defaultContainer: string | undefined;
   imageStore: string | undefined;
@@ -71,6 +73,7 @@ const flags: Record<string, (options: RunArguments) => void> = {
 const settings: Record<string, (options: RunArguments, value: string) => void> = {
   '--outdir': (options, value) => (options.outdir = resolve(value)),
   '--engine': (options, value) => (options.engine = value),
+  '--docker-command': (options, value) => (options.dockerCommand = value),
   '--scheduler': (_, value) => checkScheduler(value),
   '--default-container': (options, value) => (options.defaultContainer = value),
   '--cache-dir': (options, value) => (options.cacheDir = resolve(value)),
@@ -103,6 +106,7 @@ export function parseRunArguments(args: readonly string[]): RunArguments {
     outdir: resolve('.'),
     quiet: false,
     engine: undefined,
+    dockerCommand: undefined,
     noContainer: false,
     defaultContainer: undefined,
     imageStore: undefined,

@@ -8,7 +8,8 @@ import type { Engine, Sandbox } from '#engine/sandbox.ts';
  * `shell/spawn` where it can't be started.
  */
 export function runSandbox(engine: Engine, sandbox: Sandbox, temporary: string, signal: AbortSignal): Promise<number> {
-  const { argv, env, cwd } = engine.planCommand(sandbox, temporary);
+  const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
+  const { argv, env, cwd } = engine.planCommand(sandbox, temporary, { isTerminal });
   const [file = '', ...args] = argv;
   // The terminal sends its signals to the process inside, too, and that decides.
   process.on('SIGINT', () => {});

@@ -30,10 +30,7 @@ export interface SelfTestReport {
 /** Runs every engine of the kit once, in a root file system made for it below `folder`, which is removed again. */
 export async function runSelfTests(tools: Tools, folder: string): Promise<SelfTestReport> {
   const features = await ask(planFeatures(tools.launcher));
-  mkdirSync(folder, { recursive: true });
-  const place = mkdtempSync(join(folder, 'self-test-'));
-  try {
-    const files = layOut(place, tools);
+  return withSelfTestFiles(tools, folder, async files => {
     const engines: TestedEngine[] = [];
     for (const engine of makeEngines(tools, features)) {
       // The other forms of PRoot are for kernels on which the usual one does not work.
@@ -42,6 +39,19 @@ export async function runSelfTests(tools: Tools, folder: string): Promise<SelfTe
       engines.push({ engine: engine.name, ...(await ask(planSelfTest(engine, files))) });
     }
     return { features, engines };
+  });
+}
+
+/** Makes a root file system for a test below `folder`, and removes it after it. */
+export async function withSelfTestFiles<T>(
+  tools: Tools,
+  folder: string,
+  test: (files: SelfTestFiles) => Promise<T>,
+): Promise<T> {
+  mkdirSync(folder, { recursive: true });
+  const place = mkdtempSync(join(folder, 'self-test-'));
+  try {
+    return await test(layOut(place, tools));
   } finally {
     rmSync(place, { recursive: true, force: true });
   }
@@ -68,13 +78,13 @@ function layOut(place: string, tools: Tools): SelfTestFiles {
 }
 
 /** Runs a query to its end; one that can't be started, or takes too long, has failed with a message on stderr. */
-function ask<T>(query: Query<T>): Promise<T> {
+export function ask<T>(query: Query<T>, limit = patience): Promise<T> {
   const [file = '', ...args] = query.argv;
-  const options = { env: query.env, cwd: query.cwd, timeout: patience, killSignal: 'SIGKILL' as const };
+  const options = { env: query.env, cwd: query.cwd, timeout: limit, killSignal: 'SIGKILL' as const };
   return new Promise((resolve, reject) => {
     execFile(file, args, options, (error, stdout, stderr) => {
       const code = error ? (typeof error.code === 'number' ? error.code : null) : 0;
-      const why = error?.killed ? `no answer within ${patience / 1000} s` : code === null ? String(error?.message) : '';
+      const why = error?.killed ? `no answer within ${limit / 1000} s` : code === null ? String(error?.message) : '';
       try {
         resolve(query.parse({ stdout, stderr: stderr + why, exit: { code, signal: error?.signal ?? null } }));
       } catch (problem) {

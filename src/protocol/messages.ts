@@ -98,6 +98,8 @@ export interface RunRequest {
 }
 export interface RunOptions extends ImagePlace {
   engine?: string;
+  /** The program of the engine `docker`: a path, or a name in PATH. */
+  dockerCommand?: string;
   parallel?: number;
   /** Absolute folder of results that runs share (CWL v1.2, WorkReuse). */
   cache?: string;

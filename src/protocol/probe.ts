@@ -8,7 +8,7 @@ export interface ProbeReport {
   cores: number;
   memoryBytes: number;
   engines: EngineReport[];
-  /** The engine that `auto` takes here. */
+  /** The engine that `auto` takes here, or the one that was asked for. */
   best: string | undefined;
 }
 

@@ -6,6 +6,9 @@ import { Failure } from '#base/failure.ts';
 /** Between asking a task's processes to end and ending them, milliseconds. */
 const patience = 10_000;
 
+/** The same for containers: their first process has no handler for that signal, mostly, and then does not get it. */
+const containerPatience = 3000;
+
 export interface Streams {
   /** Path of the file that is read; undefined is an empty one. */
   stdin: string | undefined;
@@ -34,16 +37,25 @@ export interface Starter {
  */
 export async function runCommand(
   command: Command,
-  options: { streams: Streams; starter: Starter; signal: AbortSignal; timeLimit: number | undefined },
+  options: {
+    streams: Streams;
+    starter: Starter;
+    signal: AbortSignal;
+    timeLimit: number | undefined;
+    /** Ends what does not end with the processes of the command. */
+    endCommand?: Command;
+  },
 ): Promise<Exit & { isLate: boolean }> {
-  const { streams, starter, signal, timeLimit } = options;
+  const { streams, starter, signal, timeLimit, endCommand } = options;
   const [file = ''] = command.argv;
   const { pid, exit } = await starter.start(command, streams).catch(error => Promise.reject(toFailure(file, error)));
   let isLate = false;
   let timer: NodeJS.Timeout | undefined;
   const end = () => {
     kill(pid, 'SIGTERM');
-    timer = setTimeout(() => kill(pid, 'SIGKILL'), patience).unref();
+    timer = endCommand
+      ? setTimeout(() => runQuietly(endCommand).then(() => kill(pid, 'SIGKILL')), containerPatience)
+      : setTimeout(() => kill(pid, 'SIGKILL'), patience).unref();
   };
   const limit = timeLimit
     ? setTimeout(() => {
@@ -54,12 +66,22 @@ export async function runCommand(
   signal.addEventListener('abort', end, { once: true });
   try {
     if (signal.aborted) end();
-    return { ...(await exit), isLate };
+    const ended = await exit;
+    // Whoever has ended the command may have left what it runs.
+    if (endCommand && (timer || ended.signal !== null)) await runQuietly(endCommand);
+    return { ...ended, isLate };
   } finally {
     clearTimeout(timer);
     clearTimeout(limit);
     signal.removeEventListener('abort', end);
   }
+}
+
+/** Runs a command whose failure means that there was nothing to do. */
+function runQuietly(command: Command): Promise<void> {
+  const [file = '', ...args] = command.argv;
+  const child = spawn(file, args, { env: command.env, cwd: command.cwd, stdio: 'ignore' });
+  return new Promise(resolve => child.on('error', () => resolve()).on('exit', () => resolve()));
 }
 
 /** Starts processes as children of this one, for hosts whose kit has no spawner. */

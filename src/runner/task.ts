@@ -168,6 +168,7 @@ class Task {
       starter,
       signal: this.#run.signal,
       timeLimit: evaluateTimeLimit(this.#scope.requirements, context),
+      endCommand: engine.planEnd?.(this.#slot.engine),
     });
     this.#run.signal.throwIfAborted();
     const reason = findFault(this.#tool, exit, guards);

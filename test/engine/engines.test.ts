@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isFailure } from '#base/failure.ts';
+import { makeDockerEngine } from '#engine/docker-engine.ts';
 import { hostEngine } from '#engine/host-engine.ts';
 import { makeProotEngine } from '#engine/proot-engine.ts';
 import type { Sandbox } from '#engine/sandbox.ts';
@@ -57,6 +58,55 @@ test('what starts many processes can leave the network once for all of them', ()
   assert.deepEqual(userns.offlineFront, engine.offlineFront);
   assert.ok(userns.planCommand(sandbox, '/t/1', { isOffline: true }).argv.includes('--network'));
   assert.ok(!userns.planCommand(sandbox, '/t/1').argv.includes('--network'));
+});
+
+test('a container is told all on its command line but the values of variables', () => {
+  const client = {
+    program: '/usr/bin/podman',
+    name: 'podman',
+    isInPlace: true,
+    userns: 'keep-id' as const,
+    isKnown: true,
+    isPodman: true,
+    env: { HOME: '/home/me', REAL: '1' },
+  };
+  const podman = makeDockerEngine(client);
+  const plain = { ...sandbox, binds: [{ host: '/in', guest: '/in', writable: false }], kernelRelease: undefined };
+  const env = { TOKEN: 'secret', LD_PRELOAD: '/w/evil.so', DOCKER_HOST: 'tcp://evil', HOME: '/w', REAL: '2' };
+  const run = podman.planCommand({ ...plain, env, user: undefined, network: false }, '/t/1');
+  const own = run.argv.slice(0, run.argv.indexOf('--rootfs'));
+  assert.deepEqual(run.env, { TOKEN: 'secret', HOME: '/home/me', REAL: '1' });
+  assert.ok(!own.some(word => word.includes('secret')));
+  assert.deepEqual(valuesOf(own, '--env'), [
+    'TOKEN',
+    'LD_PRELOAD=/w/evil.so',
+    'DOCKER_HOST=tcp://evil',
+    'HOME=/w',
+    'REAL=2',
+  ]);
+  assert.deepEqual(valuesOf(own, '--volume'), ['/in:/in:ro']);
+  assert.deepEqual(valuesOf(own, '--network'), ['none']);
+  assert.deepEqual(valuesOf(own, '--userns'), ['keep-id']);
+  assert.deepEqual(valuesOf(run.argv, '--rootfs'), [`${sandbox.rootfs}:O`]);
+  assert.deepEqual(run.argv.slice(-sandbox.argv.length), sandbox.argv);
+  assert.deepEqual(podman.planEnd?.('/t/1').argv.slice(-2), ['/usr/bin/podman', '/t/1/container-id']);
+
+  const bind = (host: string) =>
+    podman.planCommand({ ...plain, binds: [{ host, guest: '/in', writable: false }] }, '/t/1').argv;
+  assert.deepEqual(valuesOf(bind('/a:b'), '--mount'), ['type=bind,source=/a:b,target=/in,readonly']);
+  assert.throws(() => bind('/a:b,c'), { code: 'engine/path' });
+  assert.throws(() => podman.planCommand({ ...plain, rootfs: '/a:b/root' }, '/t'), { code: 'engine/path' });
+  assert.throws(() => podman.planCommand({ ...plain, kernelRelease: '4.18.0' }, '/t'), {
+    code: 'engine/kernel-too-old',
+  });
+
+  const docker = makeDockerEngine({ ...client, isPodman: false, isInPlace: false, isKnown: false, userns: undefined });
+  const hex = 'ab'.repeat(32);
+  const { argv } = docker.planCommand({ ...plain, rootfs: `/images/${hex}/root`, network: true }, '/t/1');
+  assert.deepEqual(valuesOf(argv, '--pull'), ['never']);
+  assert.ok(argv.includes(`cwl-on-clusters:${hex}`));
+  assert.deepEqual(valuesOf(argv, '--network'), ['host']);
+  assert.deepEqual(docker.rules, { network: 'open', writes: 'open', inputs: 'checked', rootfs: 'open' });
 });
 
 test('with Landlock, the launcher is told what may be read and written', () => {

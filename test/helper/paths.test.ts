@@ -80,6 +80,7 @@ describe('requests', () => {
       outdir: undefined,
       options: {
         engine: undefined,
+        dockerCommand: undefined,
         parallel: 2,
         mirrors: { 'docker.io': 'http://m' },
         imageStore: undefined,

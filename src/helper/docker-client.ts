@@ -1,0 +1,124 @@
+import { accessSync, constants, rmSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
+import { Failure } from '#base/failure.ts';
+import { type DockerClient, makeDockerEngine, planImport } from '#engine/docker-engine.ts';
+import type { Engine, Tools } from '#engine/sandbox.ts';
+import { planSelfTest } from '#engine/self-test.ts';
+import { importRootfs } from './docker-import.ts';
+import { ask, type TestedEngine, withSelfTestFiles } from './self-test.ts';
+
+/** Names of the engine, and the programs that are looked for. */
+export const dockerPrograms: Record<string, string[]> = { docker: ['docker', 'podman'], podman: ['podman'] };
+
+/** The first container of a user makes that user's storage, milliseconds. */
+const patience = 60_000;
+
+/** What the client itself needs of the caller's environment: where its settings, its storage and its daemon are. */
+const needed =
+  /^(?:PATH|HOME|USER|LOGNAME|LANG|TMPDIR|XDG_\w+|(?:DOCKER|PODMAN|CONTAINER|CONTAINERS|UDOCKER|STORAGE)_\w+|REGISTRY_AUTH_FILE|DBUS_SESSION_BUS_ADDRESS)$/;
+
+/** An engine that has to be given a root file system before it can run it. */
+export interface PreparedEngine extends Engine {
+  prepare?(rootfs: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface DockerOptions {
+  tools: Tools;
+  /** Where the self-test runs. */
+  folder: string;
+  /** A path, or the name of a program in PATH; by default what {@link dockerPrograms} says. */
+  command: string | undefined;
+}
+
+/** Tries what is there until one way works: `engine` is that way, `tested` tells of each that was tried. */
+export async function findDocker(
+  name: string,
+  { tools, folder, command }: DockerOptions,
+): Promise<{ engine: PreparedEngine | undefined; tested: TestedEngine[] }> {
+  const wanted = command === undefined ? (dockerPrograms[name] ?? []) : [command];
+  const programs = wanted.map(findProgram).filter(path => path !== undefined);
+  if (programs.length === 0) {
+    throw new Failure('engine/no-docker', `there is no program ${wanted.join(' or ')} here`, {
+      hint: 'Load its module or put it into PATH, or name it: --docker-command CMD, dockerCommand of the cluster. --engine auto needs none.',
+    });
+  }
+  const tested: TestedEngine[] = [];
+  for (const program of programs) {
+    for (const client of await describeClients(program)) {
+      const engine = makeDockerEngine(client);
+      const result = await testClient(client, engine, tools, folder);
+      tested.push({ engine: client.name, ...result });
+      if (result.works) return { engine: client.isInPlace ? engine : withImport(engine, client), tested };
+    }
+  }
+  return { engine: undefined, tested };
+}
+
+function withImport(engine: Engine, client: DockerClient): PreparedEngine {
+  return { ...engine, prepare: (rootfs, signal) => importRootfs(planImport(client, rootfs), rootfs, signal) };
+}
+
+/** The ways in which this program could be used, best first. */
+async function describeClients(program: string): Promise<DockerClient[]> {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name, value]) => needed.test(name) && value !== undefined),
+  ) as Record<string, string>;
+  const say = (...args: string[]) =>
+    ask({ argv: [program, ...args], env, parse: ({ stdout, exit }) => (exit.code === 0 ? stdout : '') }, patience);
+  const version = await say('--version');
+  const ids = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  if (/^podman\b/i.test(version)) {
+    const podman = { program, name: 'podman', isKnown: true, isPodman: true, env };
+    // Root keeps its ids by itself. A user without ranges of ids, or a kernel without overlays, allow less.
+    const best = { ...podman, isInPlace: true, userns: ids.uid === 0 ? undefined : ('keep-id' as const) };
+    const others = [
+      { ...best, userns: undefined },
+      { ...podman, isInPlace: false, userns: undefined },
+    ];
+    return ids.uid === 0 ? others : [best, ...others];
+  }
+  // Without root, the daemon's root is the caller.
+  const isRootless = (await say('info', '--format', '{{.SecurityOptions}}')).includes('rootless');
+  const client: DockerClient = {
+    program,
+    name: 'docker',
+    isKnown: /^docker version\b/i.test(version),
+    isPodman: false,
+    isInPlace: false,
+    userns: undefined,
+    env,
+    ...(!isRootless && { user: ids }),
+  };
+  return [client];
+}
+
+function testClient(client: DockerClient, engine: Engine, tools: Tools, folder: string) {
+  return withSelfTestFiles(tools, folder, async files => {
+    const { look, make, remove } = planImport(client, files.rootfs);
+    try {
+      if (!client.isInPlace) await importRootfs({ look, make }, files.rootfs, AbortSignal.timeout(patience));
+      return await ask(planSelfTest(engine, files), patience);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return { works: false, message: `${client.name}: ${error.message}${error.hint ? `. ${error.hint}` : ''}` };
+    } finally {
+      if (!client.isInPlace) await ask({ ...remove, parse: () => undefined }, patience);
+      rmSync(join(files.temporary, 'container-id'), { force: true });
+    }
+  });
+}
+
+function findProgram(name: string): string | undefined {
+  if (name.includes('/')) return isExecutable(resolve(name)) ? resolve(name) : undefined;
+  const places = (process.env.PATH ?? '').split(delimiter).filter(folder => folder.startsWith('/'));
+  return places.map(folder => join(folder, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
