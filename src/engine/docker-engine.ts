@@ -32,7 +32,7 @@ export function makeDockerEngine(client: DockerClient): Engine {
     planCommand: (sandbox, temporary, { isTerminal = false } = {}) => planRun(client, sandbox, temporary, isTerminal),
     // The client's death would not be that of the container.
     planEnd: temporary => ({
-      argv: ['/bin/sh', '-c', 'exec "$0" kill "$(cat "$1")"', client.program, toIdFile(temporary)],
+      argv: ['/bin/sh', '-c', 'id=$(cat "$1") && exec "$0" kill "$id"', client.program, toIdFile(temporary)],
       env: client.env,
       cwd: '/',
     }),

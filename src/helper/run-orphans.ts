@@ -1,13 +1,22 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { listEndCommands } from '#runner/task-sandboxes.ts';
 import { type ProcessStat, readProcessStat } from './process-stat.ts';
 import type { RunFolder } from './run-folder.ts';
 
+/** How long a client of containers may take to end one, milliseconds. */
+const patience = 30_000;
+
 /**
  * Ends what a run's process has left running on this machine when it was killed: processes that work in the folder of a
- * task, or that name it on their command line, as the engines do. Not a person's: those with a terminal, those of a
+ * task, or that name it on their command line, as the engines do, and their containers. Not a person's: those with a terminal, those of a
  * session that sshd has begun, and whoever called this.
  */
 export function endOrphans(run: RunFolder): void {
+  for (const [file = '', ...args] of listEndCommands(run.folder)) {
+    // It fails where the container is gone already.
+    spawnSync(file, args, { stdio: 'ignore', timeout: patience, killSignal: 'SIGKILL' });
+  }
   const callers = findCallers();
   const folders = [`${run.folder}/tasks/`, `${findRealPath(run.folder)}/tasks/`];
   for (const name of readdirSync('/proc')) {

@@ -15,9 +15,14 @@ export function runSandbox(engine: Engine, sandbox: Sandbox, temporary: string, 
   process.on('SIGINT', () => {});
   process.on('SIGQUIT', () => {});
   const child = spawn(file, args, { env, cwd, stdio: 'inherit' });
-  signal.addEventListener('abort', () => child.kill(signal.reason?.message === 'SIGINT' ? 0 : 'SIGHUP'), {
-    once: true,
-  });
+  const end = engine.planEnd?.(temporary);
+  const stop = () => {
+    if (signal.reason?.message === 'SIGINT') return;
+    child.kill('SIGHUP');
+    // A container's first process may not listen to it.
+    if (end) spawn(end.argv[0] as string, end.argv.slice(1), { env: end.env, stdio: 'ignore' }).on('error', () => {});
+  };
+  signal.addEventListener('abort', stop, { once: true });
   return new Promise((resolve, reject) => {
     child.on('error', error => reject(new Failure('shell/spawn', `${file} could not be started`, { cause: error })));
     child.on('exit', (code, name) => resolve(code ?? 128 + (name ? constants.signals[name] : 0)));

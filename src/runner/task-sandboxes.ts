@@ -11,6 +11,8 @@ export interface TaskSandbox {
   tmpdir: string;
   commandLine: string;
   image?: string;
+  /** Ends what would not end with the run's processes (`planEnd` of its engine). */
+  endArgv?: string[];
 }
 
 /** Keeps the sandboxes of a run's tasks, one a line, in `sandboxes.jsonl`: a file for each would be most of what a short task costs. */
@@ -31,6 +33,17 @@ export class TaskSandboxes {
   close(): void {
     closeSync(this.#descriptor);
   }
+}
+
+/** How to end what tasks of a killed run may have left running. */
+export function listEndCommands(runFolder: string): string[][] {
+  const commands = new Map<string, string[]>();
+  for (const line of readText(toPath(runFolder)).split('\n')) {
+    if (!line.includes('"endArgv":') || !line.endsWith('}')) continue;
+    const { endArgv } = JSON.parse(line) as TaskSandbox;
+    if (endArgv) commands.set(endArgv.join('\0'), endArgv);
+  }
+  return [...commands.values()];
 }
 
 /** The last sandbox of a task; undefined where it was not started. */

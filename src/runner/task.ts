@@ -135,6 +135,7 @@ class Task {
     if (reused) return { outputs: reused, isReused: true };
     const streams = this.#openStreams(context);
     const engine = this.#findEngine(sandbox);
+    const endCommand = engine.planEnd?.(this.#slot.engine);
     const commandLine = formatCommand(sandbox.argv);
     this.#run.sandboxes.append({
       task: this.#scope.task,
@@ -143,6 +144,7 @@ class Task {
       tmpdir: this.#slot.temporary,
       commandLine,
       image: image?.reference,
+      endArgv: endCommand?.argv,
     });
     const about = {
       commandLine,
@@ -168,7 +170,7 @@ class Task {
       starter,
       signal: this.#run.signal,
       timeLimit: evaluateTimeLimit(this.#scope.requirements, context),
-      endCommand: engine.planEnd?.(this.#slot.engine),
+      endCommand,
     });
     this.#run.signal.throwIfAborted();
     const reason = findFault(this.#tool, exit, guards);

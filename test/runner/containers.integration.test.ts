@@ -175,4 +175,23 @@ for (const [name, choice] of [
     assert.deepEqual(await ended, [130, null]);
     assert.ok(!isRunning(seconds));
   });
+
+  test(`podman, ${name}: a run that was killed leaves its container until it is cancelled or resumed`, async t => {
+    if (skip) return t.skip(skip);
+    const seconds = ++sleep;
+    const args = [helper.bundle, 'run', ...choice, '--outdir', folder, 'sleep.cwl', '--n', String(seconds)];
+    const options = { cwd: folder, env: { ...env, CWL_ON_CLUSTERS_HOME: helper.home } };
+    const child = spawnAs(findUser(), helper.node, args, { ...options, stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    await until(() => isRunning(seconds), 'the start of the container');
+    child.kill('SIGKILL');
+    await ended;
+    const list = JSON.parse((await helper.run(['runs', 'list', '--json'], { env })).stdout);
+    const killed = list.find((run: { state: string }) => run.state === 'interrupted');
+    assert.ok(isRunning(seconds));
+    const cancelled = await helper.run(['runs', 'cancel', killed.id], { env });
+    assert.equal(cancelled.code, 0, cancelled.stderr);
+    await until(() => !isRunning(seconds), 'the end of the container');
+    await helper.run(['runs', 'remove', killed.id], { env });
+  });
 }
