@@ -1,7 +1,8 @@
+import { dirname } from 'node:path';
 import { isFailure } from '#base/failure.ts';
 import type { Log, Progress } from '#base/log.ts';
 import type { ImageConfig } from '#registry/manifest.ts';
-import { toDiskFailure } from './disk-failure.ts';
+import { checkSpace, toDiskFailure } from './disk-failure.ts';
 import type { Image } from './image.ts';
 import { findMinimumKernel } from './minimum-kernel.ts';
 import type { Draft, Store } from './store.ts';
@@ -27,6 +28,8 @@ export interface ImageSource {
   layers: Layer[];
   /** Digests of the compressed layers that are in the store, lowest first. */
   layerDigests: string[];
+  /** Bytes of all layers as they came: what is unpacked is seldom smaller. */
+  size: number;
 }
 
 /** Unpacks the layers and publishes the rootfs; on a failure nothing is left of it. */
@@ -38,6 +41,7 @@ export async function convertImage(source: ImageSource, options: ConvertOptions)
   try {
     draft = store.draftImage();
     const { root } = draft;
+    checkSpace(dirname(root), source.size);
     const { bytes, entries, notices } = await unpackLayers(layers, root, {
       digest,
       signal,

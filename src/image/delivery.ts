@@ -117,7 +117,8 @@ export async function convertDelivered(
     return { name: layer.digest, diffId: configuration.diffIds[i], open: async () => slice };
   });
   const layerDigests = manifest.layers.map(layer => layer.digest);
-  return convertImage({ reference: name, digest, config: configuration.image, layers, layerDigests }, options);
+  const size = manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
+  return convertImage({ reference: name, digest, config: configuration.image, layers, layerDigests, size }, options);
 }
 
 /** Digests of a delivered image's manifest, configuration and layers, in this order; none where it was pulled here. */

@@ -28,7 +28,7 @@ export async function importImage(place: string, options: ImportOptions): Promis
     const layers = [{ name: place === '-' ? 'standard input' : place, open: async () => slice }];
     const image =
       store.findImage(digest, reference) ??
-      (await convertImage({ reference, digest, config, layers, layerDigests: [] }, options));
+      (await convertImage({ reference, digest, config, layers, layerDigests: [], size: slice.length }, options));
     store.saveReference(reference, formatPlatform(platform), digest);
     return await store.openRootfs(image, options);
   } finally {

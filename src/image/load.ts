@@ -63,9 +63,9 @@ async function loadFrom(archive: Archive, place: string, options: LoadOptions): 
       },
     };
   });
-  const image =
-    store.findImage(digest, reference) ??
-    (await convertImage({ reference, digest, config: configuration.image, layers, layerDigests: [] }, options));
+  const size = files.reduce((sum, { file }) => sum + (archive.find(file)?.length ?? 0), 0);
+  const source = { reference, digest, config: configuration.image, layers, layerDigests: [], size };
+  const image = store.findImage(digest, reference) ?? (await convertImage(source, options));
   for (const each of names) store.saveReference(each, formatPlatform(platform), digest);
   return store.openRootfs(image, options);
 }

@@ -91,7 +91,8 @@ async function fetchImage(
   downloads.start([...manifest.layers].reverse());
   const layerDigests = manifest.layers.map(layer => layer.digest);
   try {
-    return await convertImage({ reference: name, digest, config: configuration.image, layers, layerDigests }, options);
+    const source = { reference: name, digest, config: configuration.image, layers, layerDigests, size: total };
+    return await convertImage(source, options);
   } finally {
     await downloads.end();
   }

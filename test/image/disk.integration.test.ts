@@ -54,6 +54,14 @@ test('full while it unpacks', { skip }, async () => {
   );
 });
 
+test('an archive that does not fit is not begun', { skip }, async () => {
+  const noise = Buffer.alloc(20 << 20, 1).map((_, i) => (Math.imul(i, 2654435761) >>> 13) & 255);
+  await withDisk('size=12m', async store => {
+    const image = buildImage({ layers: [new Layer().file('noise', Buffer.from(noise))], compression: 'none' });
+    assert.match(await load(image, store), /the image needs at least .* and .* has .* left\nFree some space/);
+  });
+});
+
 test('no inodes left', { skip }, async () => {
   const layer = new Layer();
   for (let i = 0; i < 3000; i++) layer.file(`f${i}`);
