@@ -40,14 +40,20 @@ export class GuestView {
     const isOwn = isInside(path, this.#outdir);
     let current = isOwn ? this.#outdir : '/';
     let rest = split(isOwn ? path.slice(this.#outdir.length) : path);
+    // What is known of `current`.
+    let stat: Stats | undefined;
     for (let links = 0; rest.length > 0; ) {
       const part = rest.shift() as string;
       const next = posix.join(current, part);
-      const link = this.#mounts.has(next) || part === '..' ? undefined : readLink(this.#toHost(next));
-      if (link === undefined) {
-        current = next;
+      const isPlain = !this.#mounts.has(next) && part !== '..';
+      const nextHost = isPlain ? this.#toHost(next) : undefined;
+      const found = nextHost === undefined ? undefined : look(nextHost);
+      if (!found?.isSymbolicLink()) {
+        [current, stat] = [next, found];
         continue;
       }
+      const link = readlinkSync(nextHost as string);
+      stat = undefined;
       if (++links > 40) return undefined;
       if (link.startsWith('/')) current = '/';
       rest = [...split(link), ...rest];
@@ -58,7 +64,7 @@ export class GuestView {
         hint: 'Let the tool copy what it wants to give as output into its working directory.',
       });
     }
-    return host === undefined || !stat(host) ? undefined : { guest: current, host };
+    return host === undefined || !(stat ?? look(host)) ? undefined : { guest: current, host };
   }
 
   /** True where something is bound at exactly this path. */
@@ -102,11 +108,7 @@ function split(path: string): string[] {
   return path.split('/').filter(part => part !== '' && part !== '.');
 }
 
-function readLink(path: string | undefined): string | undefined {
-  return path !== undefined && stat(path)?.isSymbolicLink() ? readlinkSync(path) : undefined;
-}
-
-function stat(path: string): Stats | undefined {
+function look(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
