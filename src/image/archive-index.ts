@@ -33,8 +33,9 @@ export class ArchiveIndex {
     return undefined;
   }
 
+  /** Names of files, without links to them. */
   list(): string[] {
-    return [...this.#files.keys(), ...this.#links.keys()];
+    return [...this.#files.keys()];
   }
 
   #scan(file: number): void {

@@ -15,7 +15,7 @@ import { allowedBytes, tooLarge, type UnpackLimits } from './unpack.ts';
 /** A named set of files that images are read from: a folder, or an uncompressed tar. */
 export interface Archive {
   find(name: string): Slice | undefined;
-  /** Names of the files that lie in it or in its folders; of those further down perhaps. */
+  /** Names of the files that lie in it or in its folders; of those further down perhaps, of links perhaps not. */
   list(): string[];
   /** Removes what was unpacked or fetched to read it. */
   close(): void;

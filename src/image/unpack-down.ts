@@ -255,6 +255,7 @@ export class DownwardUnpacker implements Unpacker {
    */
   #findPlace(wanted: readonly string[]): Place | undefined {
     const layer = this.#layer;
+    if (wanted.length === 0) throw new NeedsLowerLayers('a hard link to the root');
     let parts = [...wanted];
     let node = this.#root;
     let links = 0;

@@ -103,6 +103,16 @@ test('hard links to the host are refused', { skip }, async () => {
   }
 });
 
+test('hard links to the root are refused', { skip }, async () => {
+  for (const target of ['', '/', '.', '..', 'd/..']) {
+    for (const layer of [new Layer().hardlink('h', target), new Layer().file('h', 'x').hardlink('h', target)]) {
+      const loaded = await load([new Layer().directory('d'), layer]);
+      assert.equal(loaded.code, 1, target);
+      assert.match(loaded.stderr, /h is a hard link to .*, which is no file of the image/);
+    }
+  }
+});
+
 test('whiteouts remove nothing outside', { skip }, async () => {
   for (const name of ['.wh...', '.wh..', '.wh.', 'a/.wh...']) {
     const loaded = await load([new Layer().directory('a').file(name)]);
