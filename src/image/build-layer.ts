@@ -132,14 +132,16 @@ export class BuildLayers {
   /** Of two builds at once the first one's stays; after `--no-cache` the newer. */
   #publish(key: string, temporary: string, isReplacing: boolean): void {
     const place = this.#place(key);
-    // Somebody may have given the space back meanwhile.
-    makeFolder(this.#folder);
     for (let tries = 0; ; tries++) {
       try {
+        // Somebody may give the space back meanwhile.
+        makeFolder(this.#folder);
         renameSync(temporary, place);
         return;
       } catch (error) {
-        if (tries === 3 || !existsSync(place)) throw error;
+        if (tries === 10) throw error;
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT' && existsSync(temporary)) continue;
+        if (!existsSync(place)) throw error;
       }
       if (!isReplacing) {
         removeTree(temporary);

@@ -31,11 +31,15 @@ export function removeImage(store: Store, image: StoredImage): Freed {
 export function pruneStore(store: Store, isAll = false): Freed {
   store.temporaries.clean();
   const freed: Freed = { images: [], layers: 0, bytes: 0 };
-  const named = new Set(store.listReferences().map(each => each.digest));
+  const references = store.listReferences();
+  const named = new Set(references.map(each => each.digest));
+  const times = new Map(references.map(each => [each.reference, Date.parse(each.time)]));
+  // What comes while this looks around is not for it: first what is there, then what is known of it.
+  const digests = store.listImages();
   const records = new Map(store.list().map(each => [each.digest, each]));
-  for (const digest of store.listImages()) {
+  for (const digest of digests) {
     const record = records.get(digest);
-    if (record && named.has(digest)) continue;
+    if (record && (named.has(digest) || isAboutToBeNamed(record, times))) continue;
     // What others in the group made is theirs to remove.
     if (!isOwn(store.imageFolder(digest))) continue;
     store.removeImage(digest);
@@ -50,6 +54,19 @@ export function pruneStore(store: Store, isAll = false): Freed {
   }
   return freed;
 }
+
+/**
+ * Whoever has published an image just now gives it its name next, unless it dies in between. `times`: when each name got
+ * its last meaning.
+ */
+function isAboutToBeNamed({ digest, reference, created }: StoredImage, times: ReadonlyMap<string, number>): boolean {
+  if (reference === undefined || reference === digest) return false;
+  const made = Date.parse(created);
+  return (times.get(reference) ?? 0) < made && Date.now() - made < patience;
+}
+
+/** Milliseconds. */
+const patience = 10 * 60_000;
 
 /** The blobs of images that another machine brought and that were not unpacked yet. */
 function findWaiting(store: Store): string[] {

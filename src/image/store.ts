@@ -18,6 +18,8 @@ import { Temporaries } from './temporaries.ts';
 /** What is kept of an image beside its rootfs, in `image.json`. */
 export interface ImageRecord {
   digest: string;
+  /** The first name that it was made for, which it gets just after it was published. */
+  reference?: string;
   config: ImageConfig;
   minimumKernel?: string;
   /** Digests of its layers as they travel, lowest first; empty for images that came from no registry. */
@@ -205,7 +207,7 @@ export class Store {
     signal?: AbortSignal,
   ): Promise<Image> {
     const hex = hexOf(record.digest);
-    writeFileSync(join(folder, 'image.json'), `${JSON.stringify(record, undefined, 2)}\n`);
+    writeFileSync(join(folder, 'image.json'), `${JSON.stringify({ ...record, reference }, undefined, 2)}\n`);
     if (this.#isPacking) {
       await packRootfs(root, join(folder, archiveName), signal);
       if (dirname(root) === folder) removeTree(root);
