@@ -1,10 +1,10 @@
 import type { ProbeReport } from '#protocol/probe.ts';
 import { type HelperCommand, usageFailure } from './command-line.ts';
-import { dockerPrograms } from './docker-client.ts';
+import { clientPrograms } from './container-client.ts';
 import { probeHost } from './probe-host.ts';
 
 /**
- * `probe [--fresh] [--json] [--engine docker|podman [--docker-command CMD]]`: exit status 1 where no sandbox works, or not
+ * `probe [--fresh] [--json] [--engine docker|podman|apptainer|singularity [--docker-command CMD]]`: exit status 1 where no sandbox works, or not
  * that one.
  */
 export const probe: HelperCommand = async ({ args, stdout }) => {
@@ -15,7 +15,7 @@ export const probe: HelperCommand = async ({ args, stdout }) => {
 };
 
 function parseProbe(args: readonly string[]) {
-  const options: { fresh: boolean; isJson: boolean; docker?: string; dockerCommand?: string } = {
+  const options: { fresh: boolean; isJson: boolean; client?: string; dockerCommand?: string } = {
     fresh: false,
     isJson: false,
   };
@@ -27,14 +27,17 @@ function parseProbe(args: readonly string[]) {
       const value = inline ?? args[++at];
       if (value === undefined) throw usageFailure(`${name} needs a value`);
       if (name === '--docker-command') options.dockerCommand = value;
-      else options.docker = value;
+      else options.client = value;
     } else throw usageFailure(`probe does not take ${args[at]}`);
   }
-  const { docker } = options;
-  if (docker !== undefined && !dockerPrograms[docker]) {
-    throw usageFailure(`probe --engine takes docker or podman, not ${docker}`, 'All others are tested in any case.');
+  const { client } = options;
+  if (client !== undefined && !clientPrograms[client]) {
+    throw usageFailure(
+      `probe --engine takes ${Object.keys(clientPrograms).join(', ')}, not ${client}`,
+      'All others are tested in any case.',
+    );
   }
-  if (options.dockerCommand !== undefined) options.docker ??= 'docker';
+  if (options.dockerCommand !== undefined) options.client ??= 'docker';
   return options;
 }
 

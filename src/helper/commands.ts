@@ -79,7 +79,7 @@ export const commands: CommandEntry[] = [
   },
   {
     name: 'probe',
-    usage: '[--fresh] [--json] [--engine docker|podman] [--docker-command CMD]',
+    usage: '[--fresh] [--json] [--engine NAME] [--docker-command CMD]',
     summary: 'what this host is, and which sandboxes work on it',
     load: async () => (await import('./command-probe.ts')).probe,
   },

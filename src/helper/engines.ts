@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { hostEngine } from '#engine/host-engine.ts';
 import type { Engine, Sandbox, Tools } from '#engine/sandbox.ts';
-import { dockerPrograms, findDocker, type PreparedEngine } from './docker-client.ts';
+import { clientPrograms, findClient, type PreparedEngine } from './container-client.ts';
 import { findHome } from './home.ts';
 import { makeEngines, runSelfTests, type SelfTestReport } from './self-test.ts';
 import { readReport, writeReport } from './self-test-cache.ts';
@@ -12,7 +12,7 @@ export interface SelectOptions {
   tools?: Tools;
   /** Where reports of self-tests are kept, and where they run; `probe/` in the helper's home by default. */
   folder?: string;
-  /** The program of the engines `docker` and `podman`, where it is not that of their name in PATH. */
+  /** The program of an engine that is one of the host's, where it is not that of their name in PATH. */
   dockerCommand?: string;
   /** Test anew, whatever an earlier report says. */
   fresh?: boolean;
@@ -24,17 +24,17 @@ export function loadHostEngine(): Engine {
 }
 
 /**
- * The engine of this name: `userns`, `proot`, `proot-slow`, `docker`, `podman`, `host`; undefined or `auto` is the fastest that passes its
+ * The engine of this name: `userns`, `proot`, `proot-slow`, `docker`, `podman`, `apptainer`, `singularity`, `host`; undefined or `auto` is the fastest that passes its
  * self-test here, and `proot` may turn out to be the slow one. Throws a Failure `engine/unknown`, or `engine/unusable`
  * with what the self-test saw and the cure.
  */
 export async function selectEngine(name: string | undefined, options: SelectOptions = {}): Promise<PreparedEngine> {
   if (name === 'host') return hostEngine;
-  if (name !== undefined && dockerPrograms[name]) return selectDocker(name, options);
+  if (name !== undefined && clientPrograms[name]) return selectClient(name, options);
   const wanted = preferences[name ?? 'auto'];
   if (!wanted) {
     throw new Failure('engine/unknown', `there is no engine ${name}`, {
-      hint: `Engines are: ${[...Object.keys(preferences), ...Object.keys(dockerPrograms), 'host'].join(', ')}.`,
+      hint: `Engines are: ${[...Object.keys(preferences), ...Object.keys(clientPrograms), 'host'].join(', ')}.`,
     });
   }
   const tools = options.tools ?? findTools();
@@ -52,8 +52,8 @@ export async function selectEngine(name: string | undefined, options: SelectOpti
 }
 
 /** Tested each time: whether a daemon runs, and what it allows, may change at any time. */
-async function selectDocker(name: string, options: SelectOptions): Promise<PreparedEngine> {
-  const { engine, tested } = await testDocker(name, options);
+async function selectClient(name: string, options: SelectOptions): Promise<PreparedEngine> {
+  const { engine, tested } = await testClient(name, options);
   if (engine) return engine;
   throw new Failure(
     'engine/unusable',
@@ -64,11 +64,11 @@ async function selectDocker(name: string, options: SelectOptions): Promise<Prepa
   );
 }
 
-/** What `docker`, `podman` or the program in their place can do here. */
-export function testDocker(name: string, options: SelectOptions = {}): ReturnType<typeof findDocker> {
+/** What an engine that is a program of the host's can do here. */
+export function testClient(name: string, options: SelectOptions = {}): ReturnType<typeof findClient> {
   const tools = options.tools ?? findTools();
   const folder = options.folder ?? join(findHome().folder, 'probe');
-  return findDocker(name, { tools, folder, command: options.dockerCommand });
+  return findClient(name, { tools, folder, command: options.dockerCommand });
 }
 
 /** What the engines can do here; from the cache of this class of nodes unless `fresh`. */

@@ -1,7 +1,7 @@
 import { Failure } from '#base/failure.ts';
 import { toLocalPath } from '#cwl/uri.ts';
 import type { ImageSource } from '#runner/options.ts';
-import type { PreparedEngine } from './docker-client.ts';
+import type { PreparedEngine } from './container-client.ts';
 
 export interface ImageSourceOptions {
   /** Folder of the image store. */

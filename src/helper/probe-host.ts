@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, release, totalmem } from 'node:os';
 import type { ProbeReport } from '#protocol/probe.ts';
-import { findReport, type SelectOptions, testDocker } from './engines.ts';
+import { findReport, type SelectOptions, testClient } from './engines.ts';
 
 /** Looks at this host and runs the engines' self-tests, or takes them from the cache of this class of nodes. */
-export async function probeHost(options: SelectOptions & { docker?: string } = {}): Promise<ProbeReport> {
+export async function probeHost(options: SelectOptions & { client?: string } = {}): Promise<ProbeReport> {
   const [report, os] = await Promise.all([findReport(options), readSystemName()]);
-  const asked = options.docker === undefined ? undefined : await testDocker(options.docker, options);
+  const asked = options.client === undefined ? undefined : await testClient(options.client, options);
   return {
     hostname: hostname(),
     os,

@@ -7,7 +7,7 @@ export interface RunArguments {
   outdir: string;
   quiet: boolean;
   engine: string | undefined;
-  /** The program of the engine `docker`. */
+  /** The program of an engine that is one of the host's. */
   dockerCommand: string | undefined;
   noContainer: boolean;
   defaultContainer: string | undefined;

@@ -71,6 +71,8 @@ export function makeEngines(tools: Tools, features: Features): Engine[] {
 function layOut(place: string, tools: Tools): SelfTestFiles {
   const files = { rootfs: join(place, 'rootfs'), outside: join(place, 'outside'), temporary: join(place, 'temporary') };
   for (const folder of ['rootfs', 'temporary']) mkdirSync(join(place, folder));
+  // As images in the store have them: some engines can't make them.
+  for (const name of ['dev', 'proc', 'sys', 'tmp', 'etc']) mkdirSync(join(files.rootfs, name));
   copyFileSync(tools.launcher, join(files.rootfs, 'self-test'));
   writeFileSync(join(files.rootfs, 'inside'), '');
   writeFileSync(files.outside, '');

@@ -98,7 +98,7 @@ export interface RunRequest {
 }
 export interface RunOptions extends ImagePlace {
   engine?: string;
-  /** The program of the engine `docker`: a path, or a name in PATH. */
+  /** The program of an engine that is one of the host's: a path, or a name in PATH. */
   dockerCommand?: string;
   parallel?: number;
   /** Absolute folder of results that runs share (CWL v1.2, WorkReuse). */

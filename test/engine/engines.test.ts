@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isFailure } from '#base/failure.ts';
+import { makeApptainerEngine } from '#engine/apptainer-engine.ts';
 import { makeDockerEngine } from '#engine/docker-engine.ts';
 import { hostEngine } from '#engine/host-engine.ts';
 import { makeProotEngine } from '#engine/proot-engine.ts';
@@ -107,6 +108,39 @@ test('a container is told all on its command line but the values of variables', 
   assert.ok(argv.includes(`cwl-on-clusters:${hex}`));
   assert.deepEqual(valuesOf(argv, '--network'), ['host']);
   assert.deepEqual(docker.rules, { network: 'open', writes: 'open', inputs: 'checked', rootfs: 'open' });
+});
+
+test('apptainer gets variables under names of its own', () => {
+  const client = { program: '/usr/bin/apptainer', name: 'apptainer' as const, env: { PATH: '/bin', HOME: '/home/me' } };
+  const apptainer = makeApptainerEngine(client);
+  const plain = {
+    rootfs: '/images/x',
+    binds: [
+      { host: '/runs/1/w', guest: '/w', writable: true },
+      { host: '/data/in', guest: '/in/0/in', writable: false },
+      { host: '/data/a:b,"c"', guest: '/in/1/a', writable: false },
+    ],
+    cwd: '/w',
+    env: { HOME: '/w', PATH: '/usr/bin', TOKEN: 'secret' },
+    argv: ['tool', '--option'],
+    network: false,
+  };
+  const { argv, env } = apptainer.planCommand(plain, '/t/1');
+  assert.deepEqual(env, {
+    APPTAINERENV_PATH: '/usr/bin',
+    APPTAINERENV_TOKEN: 'secret',
+    PATH: '/bin',
+    HOME: '/home/me',
+  });
+  assert.deepEqual(valuesOf(argv, '--home'), ['/runs/1/w:/w']);
+  assert.deepEqual(valuesOf(argv, '--bind'), ['/data/in:/in/0/in:ro']);
+  assert.deepEqual(valuesOf(argv, '--mount'), ['"type=bind","source=/data/a:b,""c""","destination=/in/1/a","ro"']);
+  assert.deepEqual(valuesOf(argv, '--network'), ['none']);
+  assert.deepEqual(argv.slice(-3), ['/images/x', 'tool', '--option']);
+  assert.ok(!apptainer.planCommand({ ...plain, network: true }, '/t').argv.includes('--net'));
+  const other = { ...plain, env: { HOME: '/elsewhere' } };
+  assert.throws(() => apptainer.planCommand(other, '/t'), { code: 'engine/home' });
+  assert.throws(() => apptainer.planCommand({ ...plain, user: { uid: 0, gid: 0 } }, '/t'), { code: 'engine/user' });
 });
 
 test('with Landlock, the launcher is told what may be read and written', () => {

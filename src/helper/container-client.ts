@@ -1,41 +1,47 @@
-import { accessSync, constants, rmSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { Failure } from '#base/failure.ts';
+import { makeApptainerEngine } from '#engine/apptainer-engine.ts';
 import { type DockerClient, makeDockerEngine, planImport } from '#engine/docker-engine.ts';
 import type { Engine, Tools } from '#engine/sandbox.ts';
 import { planSelfTest } from '#engine/self-test.ts';
 import { importRootfs } from './docker-import.ts';
 import { ask, type TestedEngine, withSelfTestFiles } from './self-test.ts';
 
-/** Names of the engine, and the programs that are looked for. */
-export const dockerPrograms: Record<string, string[]> = { docker: ['docker', 'podman'], podman: ['podman'] };
+/** Engines that are programs of the host's, and what they are looked for by. */
+export const clientPrograms: Record<string, string[]> = {
+  docker: ['docker', 'podman'],
+  podman: ['podman'],
+  apptainer: ['apptainer', 'singularity'],
+  singularity: ['singularity', 'apptainer'],
+};
 
 /** The first container of a user makes that user's storage, milliseconds. */
 const patience = 60_000;
 
 /** What the client itself needs of the caller's environment: where its settings, its storage and its daemon are. */
 const needed =
-  /^(?:PATH|HOME|USER|LOGNAME|LANG|TMPDIR|XDG_\w+|(?:DOCKER|PODMAN|CONTAINER|CONTAINERS|UDOCKER|STORAGE)_\w+|REGISTRY_AUTH_FILE|DBUS_SESSION_BUS_ADDRESS)$/;
+  /^(?:PATH|HOME|USER|LOGNAME|LANG|TMPDIR|XDG_\w+|(?:DOCKER|PODMAN|CONTAINER|CONTAINERS|UDOCKER|STORAGE)_\w+|(?:APPTAINER|SINGULARITY)_(?:CACHEDIR|TMPDIR|CONFIGDIR|CONFDIR)|REGISTRY_AUTH_FILE|DBUS_SESSION_BUS_ADDRESS)$/;
 
 /** An engine that has to be given a root file system before it can run it. */
 export interface PreparedEngine extends Engine {
   prepare?(rootfs: string, signal: AbortSignal): Promise<void>;
 }
 
-export interface DockerOptions {
+export interface ClientOptions {
   tools: Tools;
   /** Where the self-test runs. */
   folder: string;
-  /** A path, or the name of a program in PATH; by default what {@link dockerPrograms} says. */
+  /** A path, or the name of a program in PATH; by default what {@link clientPrograms} says. */
   command: string | undefined;
 }
 
 /** Tries what is there until one way works: `engine` is that way, `tested` tells of each that was tried. */
-export async function findDocker(
+export async function findClient(
   name: string,
-  { tools, folder, command }: DockerOptions,
+  { tools, folder, command }: ClientOptions,
 ): Promise<{ engine: PreparedEngine | undefined; tested: TestedEngine[] }> {
-  const wanted = command === undefined ? (dockerPrograms[name] ?? []) : [command];
+  const wanted = command === undefined ? (clientPrograms[name] ?? []) : [command];
   const programs = wanted.map(findProgram).filter(path => path !== undefined);
   if (programs.length === 0) {
     throw new Failure('engine/no-docker', `there is no program ${wanted.join(' or ')} here`, {
@@ -44,28 +50,45 @@ export async function findDocker(
   }
   const tested: TestedEngine[] = [];
   for (const program of programs) {
-    for (const client of await describeClients(program)) {
-      const engine = makeDockerEngine(client);
-      const result = await testClient(client, engine, tools, folder);
-      tested.push({ engine: client.name, ...result });
-      if (result.works) return { engine: client.isInPlace ? engine : withImport(engine, client), tested };
+    for (const { engine, planImport } of await describeEngines(program)) {
+      const result = await testEngine(engine, planImport, tools, folder);
+      tested.push({ engine: engine.name, ...result });
+      if (result.works) return { engine: planImport ? withImport(engine, planImport) : engine, tested };
     }
   }
   return { engine: undefined, tested };
 }
 
-function withImport(engine: Engine, client: DockerClient): PreparedEngine {
-  return { ...engine, prepare: (rootfs, signal) => importRootfs(planImport(client, rootfs), rootfs, signal) };
+type ImportPlanner = (rootfs: string) => ReturnType<typeof planImport>;
+
+function withImport(engine: Engine, plan: ImportPlanner): PreparedEngine {
+  return { ...engine, prepare: (rootfs, signal) => importRootfs(plan(rootfs), rootfs, signal) };
 }
 
 /** The ways in which this program could be used, best first. */
-async function describeClients(program: string): Promise<DockerClient[]> {
+async function describeEngines(program: string): Promise<{ engine: Engine; planImport?: ImportPlanner }[]> {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name, value]) => needed.test(name) && value !== undefined),
   ) as Record<string, string>;
   const say = (...args: string[]) =>
     ask({ argv: [program, ...args], env, parse: ({ stdout, exit }) => (exit.code === 0 ? stdout : '') }, patience);
   const version = await say('--version');
+  const apptainer = /^(apptainer|singularity)\b/i.exec(version)?.[1]?.toLowerCase();
+  if (apptainer) {
+    return [{ engine: makeApptainerEngine({ program, name: apptainer as 'apptainer' | 'singularity', env }) }];
+  }
+  return (await describeDocker(program, version, env, say)).map(client => ({
+    engine: makeDockerEngine(client),
+    ...(!client.isInPlace && { planImport: rootfs => planImport(client, rootfs) }),
+  }));
+}
+
+async function describeDocker(
+  program: string,
+  version: string,
+  env: Record<string, string>,
+  say: (...args: string[]) => Promise<string>,
+): Promise<DockerClient[]> {
   const ids = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   if (/^podman\b/i.test(version)) {
     const podman = { program, name: 'podman', isKnown: true, isPodman: true, env };
@@ -92,18 +115,17 @@ async function describeClients(program: string): Promise<DockerClient[]> {
   return [client];
 }
 
-function testClient(client: DockerClient, engine: Engine, tools: Tools, folder: string) {
+function testEngine(engine: Engine, plan: ImportPlanner | undefined, tools: Tools, folder: string) {
   return withSelfTestFiles(tools, folder, async files => {
-    const { look, make, remove } = planImport(client, files.rootfs);
+    const image = plan?.(files.rootfs);
     try {
-      if (!client.isInPlace) await importRootfs({ look, make }, files.rootfs, AbortSignal.timeout(patience));
+      if (image) await importRootfs(image, files.rootfs, AbortSignal.timeout(patience));
       return await ask(planSelfTest(engine, files), patience);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      return { works: false, message: `${client.name}: ${error.message}${error.hint ? `. ${error.hint}` : ''}` };
+      return { works: false, message: `${engine.name}: ${error.message}${error.hint ? `. ${error.hint}` : ''}` };
     } finally {
-      if (!client.isInPlace) await ask({ ...remove, parse: () => undefined }, patience);
-      rmSync(join(files.temporary, 'container-id'), { force: true });
+      if (image) await ask({ ...image.remove, parse: () => undefined }, patience);
     }
   });
 }
