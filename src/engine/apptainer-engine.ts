@@ -33,6 +33,8 @@ function planExec(client: ApptainerClient, sandbox: Sandbox, temporary: string):
     argv: [
       client.program,
       ...['--silent', 'exec', '--containall', '--cleanenv', '--no-privs', '--no-eval'],
+      // A first process of its own could be traced by the tool, and would then never end.
+      '--no-init',
       ...['--no-mount', 'tmp,bind-paths,hostfs'],
       ...(network ? [] : ['--net', '--network', 'none']),
       // It lets nobody set HOME by a variable.

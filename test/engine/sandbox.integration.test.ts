@@ -15,15 +15,20 @@ import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { makeApptainerEngine } from '#engine/apptainer-engine.ts';
+import { makeDockerEngine } from '#engine/docker-engine.ts';
 import type { Engine, Sandbox } from '#engine/sandbox.ts';
 import { planFeatures } from '#engine/self-test.ts';
 import { makeEngines } from '#helper/self-test.ts';
 import { findUser, isRoot, run } from '../support/machine.ts';
+import { openPodman } from '../support/podman.ts';
 import { makePlace, type Place } from '../support/sandbox.ts';
 
 let place: Place;
 let engines: Map<string, Engine>;
 let other: ChildProcess;
+/** Why there is no such engine here. */
+const absent = new Map<string, string>();
 let work: string;
 let counter = 0;
 
@@ -40,6 +45,7 @@ before(async () => {
     }
   }
   for (const name of ['userns', 'proot']) engines.set(`${name} offline`, startOffline(engines.get(name) as Engine));
+  await addClients();
   work = place.makeFolder('work');
   const ids = isRoot ? { uid: place.user.uid, gid: place.user.gid } : {};
   other = spawn('sleep', ['300'], { ...ids, stdio: 'ignore' });
@@ -49,6 +55,23 @@ after(() => {
   other?.kill('SIGKILL');
   place?.remove();
 });
+
+/** The engines that are programs of the host's, as their own users have them. */
+async function addClients(): Promise<void> {
+  const { user } = place;
+  try {
+    const variables = await openPodman(user, place.makeFolder('podman'));
+    const env = { PATH: '/usr/bin:/bin:/usr/sbin', ...variables };
+    const client = { program: '/usr/bin/podman', name: 'podman', isKnown: true, isPodman: true, isInPlace: true, env };
+    engines.set('podman', makeDockerEngine({ ...client, userns: 'keep-id' }));
+  } catch (error) {
+    absent.set('podman', (error as Error).message);
+  }
+  const program = '/usr/bin/apptainer';
+  const env = { PATH: '/usr/bin:/bin', HOME: user.home };
+  if (!existsSync(program)) absent.set('apptainer', 'apptainer is not installed');
+  else engines.set('apptainer', makeApptainerEngine({ program, name: 'apptainer', env }));
+}
 
 const names = ['userns', 'proot', 'proot-slow', 'proot alone', 'proot-slow alone', 'userns offline', 'proot offline'];
 
@@ -113,10 +136,10 @@ test('the program that tries to escape succeeds where there is no sandbox', asyn
   }
 });
 
-for (const name of names) {
+for (const name of [...names, 'podman', 'apptainer']) {
   test(`${name}: nothing outside is seen, run, written or attached to`, async t => {
     const engine = engines.get(name);
-    if (!engine) return t.skip('this kernel has no Landlock to leave out');
+    if (!engine) return t.skip(absent.get(name) ?? 'this kernel has no Landlock to leave out');
     const { file, program, open, input } = makeSecrets();
     const before = readdirSync(place.rootfs, { recursive: true }).sort();
     const { stdout, stderr, code } = await place.run(
@@ -144,7 +167,9 @@ for (const name of names) {
     assert.equal(readFileSync(input, 'utf8'), 'input\n');
     assert.deepEqual(readdirSync(place.rootfs, { recursive: true }).sort(), before, 'the rootfs is as it was');
   });
+}
 
+for (const name of names) {
   test(`${name}: exit statuses and signals are those of the command`, async t => {
     if (!engines.has(name)) return t.skip('this kernel has no Landlock to leave out');
     assert.equal((await sh(name, 'true; exit 3')).code, 3);

@@ -35,7 +35,7 @@ export function makePlace(user: User): Place {
     if (isRoot) chownSync(path, user.uid, user.gid);
     return path;
   };
-  for (const name of ['', 'bin', 'etc', 'tmp']) own(join(rootfs, name));
+  for (const name of ['', 'bin', 'etc', 'tmp', 'dev', 'proc', 'sys']) own(join(rootfs, name));
   copyFileSync('/bin/busybox', join(rootfs, 'bin/busybox'));
   for (const name of [
     'sh',
