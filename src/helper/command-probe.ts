@@ -10,7 +10,7 @@ import { probeHost } from './probe-host.ts';
 export const probe: HelperCommand = async ({ args, stdout }) => {
   const options = parseProbe(args);
   const report = await probeHost(options);
-  stdout(options.isJson ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
+  stdout(options.isJson ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report, options.client));
   return report.best === undefined ? 1 : 0;
 };
 
@@ -31,7 +31,7 @@ function parseProbe(args: readonly string[]) {
     } else throw usageFailure(`probe does not take ${args[at]}`);
   }
   const { client } = options;
-  if (client !== undefined && !clientPrograms[client]) {
+  if (client !== undefined && !Object.hasOwn(clientPrograms, client)) {
     throw usageFailure(
       `probe --engine takes ${Object.keys(clientPrograms).join(', ')}, not ${client}`,
       'All others are tested in any case.',
@@ -41,12 +41,19 @@ function parseProbe(args: readonly string[]) {
   return options;
 }
 
-function formatReport(report: ProbeReport): string {
+function formatReport(report: ProbeReport, asked: string | undefined): string {
   const { hostname, os, kernel, arch, cores, memoryBytes } = report;
-  const engines = report.engines.map(each => `${each.works ? 'yes' : 'no '}  ${each.engine}: ${each.message}\n`);
+  const engines = report.engines.map(({ works, engine, message }) => {
+    const told = message.startsWith(`${engine}: `) ? message : `${engine}: ${message}`;
+    return `${works ? 'yes' : 'no '}  ${told}\n`;
+  });
   return [
     `${hostname}: ${os}, Linux ${kernel} (${arch}), ${cores} processors, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB\n`,
     ...engines,
-    report.best === undefined ? 'No sandbox works here.\n' : `Tools with an image run with: ${report.best}\n`,
+    report.best === undefined
+      ? asked === undefined
+        ? 'No sandbox works here.\n'
+        : `The engine ${asked} does not work here.\n`
+      : `Tools with an image run with: ${report.best}\n`,
   ].join('');
 }

@@ -30,8 +30,8 @@ export function loadHostEngine(): Engine {
  */
 export async function selectEngine(name: string | undefined, options: SelectOptions = {}): Promise<PreparedEngine> {
   if (name === 'host') return hostEngine;
-  if (name !== undefined && clientPrograms[name]) return selectClient(name, options);
-  const wanted = preferences[name ?? 'auto'];
+  if (name !== undefined && Object.hasOwn(clientPrograms, name)) return selectClient(name, options);
+  const wanted = Object.hasOwn(preferences, name ?? 'auto') ? preferences[name ?? 'auto'] : undefined;
   if (!wanted) {
     throw new Failure('engine/unknown', `there is no engine ${name}`, {
       hint: `Engines are: ${[...Object.keys(preferences), ...Object.keys(clientPrograms), 'host'].join(', ')}.`,

@@ -5,9 +5,11 @@ import { checkName, parseClusters, suggestName } from '#extension/cluster-settin
 describe('the setting cwl.clusters', () => {
   test('a good entry is taken as it is, without what it does not say', () => {
     const entry = { name: 'lab', host: ' me@lab:22 ', parallel: 4, mirrors: { 'docker.io': 'http://m' }, folder: '' };
-    const more = { ...entry, pullFrom: 'local' };
+    const more = { ...entry, pullFrom: 'local', engine: 'docker', dockerCommand: '/opt/bin/udocker' };
     const copy = { name: 'lab', host: 'me@lab:22', parallel: 4, mirrors: { 'docker.io': 'http://m' } };
-    assert.deepEqual(parseClusters([more]).clusters, [{ ...copy, pullFrom: 'local' }]);
+    assert.deepEqual(parseClusters([more]).clusters, [
+      { ...copy, pullFrom: 'local', engine: 'docker', dockerCommand: '/opt/bin/udocker' },
+    ]);
     assert.deepEqual(parseClusters([entry]), {
       clusters: [copy],
       faults: [],
@@ -23,6 +25,7 @@ describe('the setting cwl.clusters', () => {
     assert.match(faultOf({ name: 'a b', host: 'b' }) ?? '', /letters/);
     assert.match(faultOf({ name: 'b' }) ?? '', /no host/);
     assert.match(faultOf({ name: 'b', host: 'b', folder: 1 }) ?? '', /folder must be a text/);
+    assert.match(faultOf({ name: 'b', host: 'b', dockerCommand: [] }) ?? '', /dockerCommand must be a text/);
     assert.match(faultOf({ name: 'b', host: 'b', mirrors: { x: 1 } }) ?? '', /mirrors must be/);
     assert.match(faultOf({ name: 'b', host: 'b', parallel: 0 }) ?? '', /parallel/);
     assert.match(faultOf({ name: 'b', host: 'b', pullFrom: 'here' }) ?? '', /pullFrom must be auto, cluster or local/);

@@ -69,7 +69,7 @@ describe('requests', () => {
       inputs: { n: 1 },
       label: 'l',
       outdir: null,
-      options: { parallel: 2, mirrors: { 'docker.io': 'http://m' }, other: 1 },
+      options: { engine: 'docker', dockerCommand: '/d', parallel: 2, mirrors: { 'docker.io': 'http://m' }, other: 1 },
     });
     assert.deepEqual(request, {
       sources: [{ path: 'a.cwl', digest: 'd' }],
@@ -79,8 +79,8 @@ describe('requests', () => {
       label: 'l',
       outdir: undefined,
       options: {
-        engine: undefined,
-        dockerCommand: undefined,
+        engine: 'docker',
+        dockerCommand: '/d',
         parallel: 2,
         mirrors: { 'docker.io': 'http://m' },
         imageStore: undefined,
@@ -100,6 +100,7 @@ describe('requests', () => {
       { outdir: 3 },
       { options: 'x' },
       { options: { parallel: 'many' } },
+      { options: { dockerCommand: 1 } },
       { options: { mirrors: { a: 1 } } },
     ]) {
       assert.throws(() => takeRunRequest({ ...good, ...wrong }), bad, JSON.stringify(wrong));
