@@ -15,7 +15,7 @@ import type { RunOptions, RunOutcome } from '#runner/options.ts';
 import { runInFolder } from '#runner/run.ts';
 import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
 import { formatProblems, toDocumentUri } from './document-argument.ts';
-import { loadHostEngine, selectEngine } from './engines.ts';
+import { loadHostEngine, openEngine } from './engines.ts';
 import { fileReader } from './file-reader.ts';
 import { findHome, type Home } from './home.ts';
 import { prepareImages } from './images.ts';
@@ -120,11 +120,7 @@ export function describeMachine(
 > {
   let evaluator: ReturnType<RunOptions['loadEvaluator']> | undefined;
   const isHost = options.noContainer || options.engine === 'host';
-  let engine: ReturnType<typeof selectEngine> | undefined;
-  const loadEngine = () => {
-    engine ??= selectEngine(options.engine, { dockerCommand: options.dockerCommand });
-    return engine;
-  };
+  const loadEngine = openEngine(options.engine, { dockerCommand: options.dockerCommand });
   return {
     loadEngine: isHost ? undefined : loadEngine,
     hostEngine: loadHostEngine(),

@@ -23,6 +23,15 @@ export function loadHostEngine(): Engine {
   return hostEngine;
 }
 
+/** {@link selectEngine}, once, when it is first asked for. */
+export function openEngine(name: string | undefined, options: SelectOptions): () => Promise<PreparedEngine> {
+  let engine: Promise<PreparedEngine> | undefined;
+  return () => {
+    engine ??= selectEngine(name, options);
+    return engine;
+  };
+}
+
 /**
  * The engine of this name: `userns`, `proot`, `proot-slow`, `docker`, `podman`, `apptainer`, `singularity`, `host`; undefined or `auto` is the fastest that passes its
  * self-test here, and `proot` may turn out to be the slow one. Throws a Failure `engine/unknown`, or `engine/unusable`

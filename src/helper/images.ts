@@ -60,8 +60,9 @@ export function prepareImages(loadEngine: () => Promise<PreparedEngine>, options
     async resolve(requirement, signal, onProgress) {
       const image = await source.resolve(requirement, signal, onProgress);
       const { name, prepare } = await loadEngine();
+      if (!prepare) return image;
       onProgress({ what: `giving ${image.reference} to ${name}`, done: 0, unit: 'steps' });
-      await prepare?.(image.rootfs, signal);
+      await prepare(image.rootfs, signal);
       return image;
     },
   };
