@@ -15,12 +15,12 @@ import {
   rmSync,
   statfsSync,
   symlinkSync,
-  writeFileSync,
 } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installHelper } from '../test/support/helper.ts';
 import { findUser, isRoot, needPackages, runAs } from '../test/support/machine.ts';
+import { openPodman } from '../test/support/podman.ts';
 import { image, writeDocuments } from './support/cwl-documents.ts';
 import { openCwltool, openSidCwltool } from './support/cwltool.ts';
 import { measure, printTable, type Side } from './support/measure.ts';
@@ -95,7 +95,7 @@ try {
       runOf(['--engine', 'proot', '--pull', 'never', '--parallel', String(width), ...steps]),
       floorOf(500, 'floor: bare proot', [proot, '-r', rootfs, '-b', '/dev', '-b', '/proc', '-w', '/']),
     ]);
-    const podman = wanted.length === 0 || wanted.includes('podman') ? await openPodman(archive) : undefined;
+    const podman = wanted.length === 0 || wanted.includes('podman') ? await importToPodman(archive) : undefined;
     if (!podman) return;
     const peer = peers.at(-1);
     if (!peer) return;
@@ -143,25 +143,9 @@ try {
   }
 
   /** The environment in which podman works without root here; undefined where it does not, which is told. */
-  async function openPodman(archive: string): Promise<Record<string, string> | undefined> {
-    const place = makeFolder('podman');
-    const variables = {
-      HOME: place,
-      XDG_RUNTIME_DIR: makeFolder('podman/run'),
-      CONTAINERS_CONF: join(place, 'containers.conf'),
-      CONTAINERS_STORAGE_CONF: join(place, 'storage.conf'),
-    };
-    const limits = 'default_ulimits=["nofile=1024:1024","nproc=4096:4096"]';
-    writeFileSync(
-      variables.CONTAINERS_CONF,
-      `[engine]\ncgroup_manager="cgroupfs"\nruntime="runc"\nevents_logger="file"\n[containers]\n${limits}\n`,
-    );
-    writeFileSync(
-      variables.CONTAINERS_STORAGE_CONF,
-      `[storage]\ndriver="vfs"\nrunroot="${place}/runroot"\ngraphroot="${place}/graph"\n`,
-    );
+  async function importToPodman(archive: string): Promise<Record<string, string> | undefined> {
     try {
-      needPackages('podman', 'runc', 'uidmap');
+      const variables = await openPodman(user, makeFolder('podman'));
       for (const args of [
         ['import', archive, image],
         ['run', '--rm', '--net=none', image, '/bin/true'],

@@ -1,6 +1,6 @@
 // Pull and unpack of an image of about 400 MB, 20,000 files and five layers, beside what others take for the same.
 //
-//     node bench/image.ts            needs root on Debian: the peers are installed, and run as an unprivileged user
+//     node bench/image.ts [ROUNDS]   needs root on Debian: the peers are installed, and run as an unprivileged user
 //
 // Wall and CPU time in seconds and peak memory in MB; the ratios are theirs divided by ours.
 import { spawnSync } from 'node:child_process';

@@ -133,7 +133,8 @@ async function prune({ options, store, invocation }: Call): Promise<number> {
 
 async function share({ options, store, invocation }: Call): Promise<number> {
   if (options.names.length > 0) throw usageFailure('image share takes no names; --image-store names the store');
-  store.share();
+  const { shareStore } = await import('#image/group-access.ts');
+  shareStore(store.folder);
   invocation.stdout(`${store.folder} is shared with its group\n`);
   return 0;
 }

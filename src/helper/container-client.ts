@@ -1,4 +1,3 @@
-import { accessSync, constants } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { makeApptainerEngine } from '#engine/apptainer-engine.ts';
@@ -7,6 +6,7 @@ import type { Engine, Tools } from '#engine/sandbox.ts';
 import { planSelfTest } from '#engine/self-test.ts';
 import { importRootfs } from './docker-import.ts';
 import { ask, type TestedEngine, withSelfTestFiles } from './self-test.ts';
+import { isExecutable } from './tools.ts';
 
 /** Engines that are programs of the host's, and what they are looked for by. */
 export const clientPrograms: Record<string, string[]> = {
@@ -134,13 +134,4 @@ function findProgram(name: string): string | undefined {
   if (name.includes('/')) return isExecutable(resolve(name)) ? resolve(name) : undefined;
   const places = (process.env.PATH ?? '').split(delimiter).filter(folder => folder.startsWith('/'));
   return places.map(folder => join(folder, name)).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -33,7 +33,8 @@ function findProgram(name: string, bundle: string): string | undefined {
   return places.find(isExecutable);
 }
 
-function isExecutable(path: string): boolean {
+/** True where this process may run the file. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;

@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, readdirSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { toDiskFailure } from './disk-failure.ts';
@@ -6,8 +6,24 @@ import { toDiskFailure } from './disk-failure.ts';
 /** Of the folders of a shared store: whoever is in the group may add to them, and what is added is the group's. */
 const folderMode = 0o2770;
 
+/**
+ * Lets the group that the store's folder belongs to use its images and add to them, from now on. Whatever the owner of a
+ * file may read, the group may then read as well. Throws a Failure where the store belongs to somebody else.
+ */
+export function shareStore(store: string): void {
+  const forms = readdirSync(join(store, 'rootfs')).map(name => `rootfs/${name}`);
+  const published = ['blobs/sha256', ...forms, 'references'].map(name => join(store, name));
+  for (const name of ['', 'blobs', 'rootfs', 'temporary']) shareFolder(join(store, name));
+  for (const folder of published) {
+    shareFolder(folder);
+    for (const name of readdirSync(folder)) letGroupRead(join(folder, name));
+  }
+  writeFileSync(sharedMark(store), 'image share: the group of this folder uses it together\n');
+  letGroupRead(sharedMark(store));
+}
+
 /** Opens a folder of a store to the group that it belongs to. Throws a Failure where the caller may not. */
-export function shareFolder(folder: string): void {
+function shareFolder(folder: string): void {
   try {
     const { mode } = lstatSync(folder);
     chmodSync(folder, (mode & 0o7777) | folderMode);

@@ -7,7 +7,7 @@ import type { Progress } from '#base/log.ts';
 import { parseDigest } from '#registry/digest.ts';
 import type { ImageConfig } from '#registry/manifest.ts';
 import { toDiskFailure } from './disk-failure.ts';
-import { letGroupRead, sharedMark, shareFolder } from './group-access.ts';
+import { letGroupRead, sharedMark } from './group-access.ts';
 import type { Image } from './image.ts';
 import { LocalDisk } from './local-disk.ts';
 import { makeFolder } from './make-folder.ts';
@@ -126,22 +126,6 @@ export class Store {
     return join(this.folder, this.isShared ? `${name}-${process.getuid?.()}` : name);
   }
 
-  /**
-   * Lets the group that the store's folder belongs to use its images and add to them, from now on. Whatever the owner of a
-   * file may read, the group may then read as well. Throws a Failure where the store belongs to somebody else.
-   */
-  share(): void {
-    shareFolder(this.folder);
-    for (const name of ['', 'blobs', 'blobs/sha256', 'rootfs', `rootfs/${format}`, 'references', 'temporary']) {
-      shareFolder(join(this.folder, name));
-    }
-    for (const folder of [this.#blobs, this.#images, this.#references]) {
-      for (const name of readdirSync(folder)) letGroupRead(join(folder, name));
-    }
-    writeFileSync(sharedMark(this.folder), 'image share: the group of this folder uses it together\n');
-    letGroupRead(sharedMark(this.folder));
-  }
-
   /** Gives what is complete its name. */
   publish(temporary: string, path: string): void {
     if (this.isShared) letGroupRead(temporary);
@@ -186,9 +170,10 @@ export class Store {
 
   /** A place to make a rootfs in, and to give back with {@link discard} where that fails. */
   draftImage(): Draft {
+    const local = this.#isPacking ? this.#localDisk.draft() : undefined;
     const folder = this.temporaries.make('rootfs');
     mkdirSync(folder);
-    return { folder, root: this.#isPacking ? this.#localDisk.draft() : join(folder, 'root') };
+    return { folder, root: local ?? join(folder, 'root') };
   }
 
   discard({ folder, root }: Draft): void {

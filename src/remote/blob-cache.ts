@@ -27,7 +27,8 @@ export class BlobCache {
   readonly #end = new AbortController();
   readonly #signal: AbortSignal;
   readonly #blobs = new Map<string, { path: string; arrival: Promise<void> }>();
-  #slots: Promise<void>[] = [];
+  /** What each of the parallel downloads is busy with. */
+  readonly #slots: Promise<void>[] = Array.from({ length: parallel }, () => Promise.resolve());
 
   constructor(folder: string, registry: Registry, signal: AbortSignal | undefined) {
     this.#folder = folder;
@@ -39,7 +40,6 @@ export class BlobCache {
 
   /** Begins to fetch them, in this order. */
   want(blobs: readonly Descriptor[]): void {
-    this.#slots = this.#slots.length > 0 ? this.#slots : Array.from({ length: parallel }, () => Promise.resolve());
     for (const [index, blob] of blobs.filter(each => !this.#blobs.has(each.digest)).entries()) {
       const path = this.#take(blob.digest);
       const slot = index % parallel;

@@ -1,6 +1,7 @@
 // What layers over each other become (OCI image-spec v1.1, layer.md), on a real file system.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { makeRandom } from '../support/random.ts';
 import { Layer } from '../support/tar.ts';
 import { unpackAll, unpackUpwards } from './rootfs.ts';
 
@@ -215,13 +216,4 @@ function makeLayer(random: () => number): Layer {
     else layer.opaque(path);
   }
   return layer;
-}
-
-/** Park and Miller's, so that a seed means the same everywhere. */
-function makeRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 48271) % 2147483647;
-    return state;
-  };
 }

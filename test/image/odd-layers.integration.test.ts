@@ -472,37 +472,19 @@ const cases: Case[] = [
   // umoci says so in other words.
   {
     name: 'sparse whose pieces overlap',
-    layers: [
-      new Layer().add({
-        name: 'v',
-        data: 'abcdef',
-        pax: { 'GNU.sparse.map': '8,3,9,3', 'GNU.sparse.size': '16', 'GNU.sparse.numblocks': '2' },
-      }),
-    ],
+    layers: [mapped('abcdef', '8,3,9,3')],
     error: /pieces out of order/,
   },
   // umoci says so in other words.
   {
     name: 'sparse whose pieces go backwards',
-    layers: [
-      new Layer().add({
-        name: 'v',
-        data: 'abcdef',
-        pax: { 'GNU.sparse.map': '8,3,0,3', 'GNU.sparse.size': '16', 'GNU.sparse.numblocks': '2' },
-      }),
-    ],
+    layers: [mapped('abcdef', '8,3,0,3')],
     error: /pieces out of order/,
   },
   // umoci says so in other words.
   {
     name: 'sparse behind its end',
-    layers: [
-      new Layer().add({
-        name: 'v',
-        data: 'abc',
-        pax: { 'GNU.sparse.map': '20,3', 'GNU.sparse.size': '16', 'GNU.sparse.numblocks': '1' },
-      }),
-    ],
+    layers: [mapped('abc', '20,3')],
     error: /data behind its end/,
   },
   // Modes.
@@ -568,3 +550,10 @@ test('times: fractions, before 1970, beyond all calendars', { skip }, async () =
     others.map(() => 0),
   );
 });
+
+/** Of 16 bytes, with a map of `OFFSET,LENGTH` in pax 0.1. */
+function mapped(data: string, map: string): Layer {
+  const pieces = map.split(',').length / 2;
+  const pax = { 'GNU.sparse.map': map, 'GNU.sparse.size': '16', 'GNU.sparse.numblocks': `${pieces}` };
+  return new Layer().add({ name: 'v', data, pax });
+}

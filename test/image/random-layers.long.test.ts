@@ -7,6 +7,7 @@ import { removeTree } from '#image/remove-tree.ts';
 import { installHelper } from '../support/helper.ts';
 import { buildImage, writeLayout } from '../support/images.ts';
 import { findUser, isRoot, needPackages, runAs } from '../support/machine.ts';
+import { makeRandom } from '../support/random.ts';
 import { Layer } from '../support/tar.ts';
 import { readTree } from './rootfs.ts';
 
@@ -116,13 +117,4 @@ function makeWildLayer(random: () => number, known: string[], outside: string): 
     if (kind < 8) known.push(path);
   }
   return layer;
-}
-
-/** Park and Miller's, so that a seed means the same everywhere. */
-function makeRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 48271) % 2147483647;
-    return state;
-  };
 }

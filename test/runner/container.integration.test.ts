@@ -1,10 +1,11 @@
 // Tools in images, under PRoot and in user namespaces, as a user without rights.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { writeFiles } from '../support/files.ts';
 import { type InstalledHelper, installHelper } from '../support/helper.ts';
 import { busyboxImage, writeLayout } from '../support/images.ts';
 import { findUser, isRoot } from '../support/machine.ts';
@@ -39,7 +40,7 @@ before(async () => {
   writeLayout(join(folder, 'image'), { 'local/entered:1': entered });
   const requirements = (more = '') => `requirements:\n  DockerRequirement: {dockerLoad: image${more}}\n`;
   const tool = (body: string, more = '') => `cwlVersion: v1.2\nclass: CommandLineTool\n${requirements(more)}${body}`;
-  write({
+  writeFiles(folder, {
     'data/reads.txt': 'reads\n',
     'data/reads.txt.idx': 'index\n',
     'data/deep/file.txt': 'deep\n',
@@ -117,13 +118,6 @@ made:
   spawnSync('chown', ['-R', `${user.uid}:${user.gid}`, folder]);
 });
 after(() => helper?.remove());
-
-function write(files: Record<string, string>): void {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  }
-}
 
 for (const engine of ['proot', 'userns']) {
   const run = async (...args: string[]) => {

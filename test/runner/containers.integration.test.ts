@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { writeFiles } from '../support/files.ts';
 import { type InstalledHelper, installHelper } from '../support/helper.ts';
 import { busyboxImage, writeLayout } from '../support/images.ts';
 import { findUser, isRoot, runAs, spawnAs } from '../support/machine.ts';
@@ -39,7 +40,7 @@ before(async () => {
   writeLayout(join(folder, 'image'), {
     'local/tools:1': busyboxImage({ config: { Env: ['PATH=/bin', 'FROM_IMAGE=yes'] } }),
   });
-  write({
+  writeFiles(folder, {
     'a,b/in put.txt': 'input\n',
     // As Docker without root says of itself; all else is podman's.
     docker: `#!/bin/sh
@@ -81,13 +82,6 @@ stdout: said.txt
   spawnSync('chown', ['-R', `${user.uid}:${user.gid}`, folder]);
 });
 after(() => helper?.remove());
-
-function write(files: Record<string, string>): void {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), text);
-  }
-}
 
 function isRunning(seconds: number): boolean {
   return spawnSync('pgrep', ['-f', `^(/bin/)?sleep ${seconds}$`]).status === 0;
