@@ -1,5 +1,6 @@
 // Builds the bundles: the extension, the language server, and the helper that runs on the cluster (a starter, and what it starts).
 import { build } from 'esbuild';
+import { buildHelper } from './scripts/helper-bundle.ts';
 
 const minify = process.argv.includes('--minify');
 // ssh2's optional natives are used when present and are never bundled.
@@ -17,7 +18,6 @@ const node = {
 const bundles = [
   { ...node, target: 'node20', entryPoints: ['src/extension/main.ts'], outfile: 'dist/extension.cjs' },
   { ...node, target: 'node20', entryPoints: ['src/language/main.ts'], outfile: 'dist/language.cjs' },
-  { ...node, target: 'node22', entryPoints: ['src/helper/start.ts'], outfile: 'dist/helper.cjs' },
-  { ...node, target: 'node22', entryPoints: ['src/helper/main.ts'], outfile: 'dist/helper-main.cjs' },
 ];
-await Promise.all(bundles.map(bundle => build(bundle)));
+const { external: _, ...helper } = node;
+await Promise.all([...bundles.map(bundle => build(bundle)), buildHelper('dist', helper)]);

@@ -36,6 +36,7 @@ function buildKit(platform: Platform): void {
   const pieces = [
     piece('helper.cjs', relative(folder, join(root, 'dist/helper.cjs')), 0o644),
     piece('helper-main.cjs', relative(folder, join(root, 'dist/helper-main.cjs')), 0o644),
+    piece('quickjs.wasm', relative(folder, join(root, 'dist/quickjs.wasm')), 0o644),
     ...programs.map(name => piece(`bin/${name}`, `bin/${name}`, 0o755)),
     piece(built.runtime.archive, built.runtime.archive, 0o644),
   ];

@@ -16,7 +16,7 @@ const walls: Record<string, { rooms: string; packages: string; node: boolean }> 
   protocol: { rooms: 'base', packages: 'vscode-jsonrpc', node: false },
   helper: {
     rooms: 'runner scheduler image registry engine locks cwl protocol base',
-    packages: 'vscode-jsonrpc quickjs-emscripten-core @jitl/quickjs-singlefile-cjs-release-sync',
+    packages: 'vscode-jsonrpc quickjs-emscripten-core @jitl/quickjs-wasmfile-release-sync',
     node: true,
   },
   runner: { rooms: 'scheduler image engine locks cwl base', packages: '', node: true },

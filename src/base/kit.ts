@@ -19,7 +19,7 @@ export interface Kit {
 export interface KitPiece {
   /** Where it belongs, below the kit's folder on the cluster: `helper.cjs`, `bin/proot`, `runtime.tar.gz`. */
   path: string;
-  /** Where the build left it, below the folder of `kit.json`; `../../helper.cjs` and `../../helper-main.cjs` are outside. */
+  /** Where the build left it, below the folder of `kit.json`; what is the same for all machines, such as `../../helper.cjs`, is outside. */
   source: string;
   /** Hex. */
   sha256: string;

@@ -28,7 +28,7 @@ import { startRunInFolder } from './run-in-folder.ts';
 import { keepRun } from './run-keeper.ts';
 import { parseRunArguments, type RunArguments } from './run-options.ts';
 import { formatEvent } from './run-text.ts';
-import { findSpawner } from './tools.ts';
+import { findQuickjs, findSpawner } from './tools.ts';
 
 /** Exit status for what the document requires and this program does not offer (the cwl-runner contract). */
 const unsupported = 33;
@@ -135,7 +135,7 @@ export function describeMachine(
     }),
     loadEvaluator() {
       evaluator ??= import('./quickjs-evaluator.ts').then(({ createEvaluator }) =>
-        createEvaluator({ seconds: options.evalTimeout }),
+        createEvaluator(findQuickjs(), { seconds: options.evalTimeout }),
       );
       return evaluator;
     },

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
+import quickjs from '@jitl/quickjs-wasmfile-release-sync';
 import {
   newQuickJSWASMModuleFromVariant,
   newVariant,
@@ -9,11 +11,12 @@ import {
 import { Failure } from '#base/failure.ts';
 import type { Evaluator } from '#cwl/evaluator.ts';
 import type { Value } from '#cwl/model.ts';
+import { EngineMemory, type MemoryImage } from './engine-memory.ts';
 
 /** One engine with its whole memory in reach: putting an earlier image of it back undoes all that ran since. */
 interface Machine {
   context: QuickJSContext;
-  memory: WebAssembly.Memory;
+  memory: EngineMemory;
   /** `run(expression, scope)` of {@link runner}. */
   run: QuickJSHandle;
   /** By the text of a library; the empty text is the bare engine. */
@@ -23,14 +26,11 @@ interface Machine {
 /** What evaluations with one library start from. */
 interface Library {
   /** Memory after the library was loaded and the functions below were compiled. */
-  image: Image;
+  image: MemoryImage;
   /** Expressions that were met more than once, compiled, by their script. */
   functions: Map<string, QuickJSHandle>;
   met: Set<string>;
 }
-
-/** All memory that is in use, but for the C stack, which holds nothing between two calls. */
-type Image = { at: number; bytes: Uint8Array }[];
 
 /** How many libraries, and expressions of each, are kept ready. */
 const limits = { libraries: 50, expressions: 500 };
@@ -43,24 +43,26 @@ const initialPages = 256;
  * image of the memory in which only the library has run, so nothing of it is left for the next; a library, and an
  * expression that comes again, are compiled once. `seconds` and `megabytes` limit one evaluation.
  */
-export async function createEvaluator(options: { seconds?: number; megabytes?: number } = {}): Promise<Evaluator> {
+export async function createEvaluator(
+  engine: string,
+  options: { seconds?: number; megabytes?: number } = {},
+): Promise<Evaluator> {
   const { seconds = 30, megabytes = 256 } = options;
-  const loaded: unknown = (await import('@jitl/quickjs-singlefile-cjs-release-sync')).default;
-  // A CommonJS default export arrives wrapped or bare, depending on who loads it.
-  const variant = (isWrapped(loaded) ? loaded.default : loaded) as QuickJSSyncVariant;
-  // Most of the engine is never called: its functions are compiled when they are.
-  setFlagsFromString('--wasm-lazy-compilation');
+  // The package's types are written for CommonJS, where the variant is a member.
+  const base = quickjs as unknown as QuickJSSyncVariant;
+  const wasmModule = compileLazily(readEngine(engine));
   let deadline = 0;
   const build = async (): Promise<Machine> => {
-    const memory = new WebAssembly.Memory({ initial: initialPages, maximum: (megabytes * 1_048_576) / page });
-    const module = await newQuickJSWASMModuleFromVariant(newVariant(variant, { wasmMemory: memory }));
+    const wasmMemory = new WebAssembly.Memory({ initial: initialPages, maximum: (megabytes * 1_048_576) / page });
+    const module = await newQuickJSWASMModuleFromVariant(newVariant(base, { wasmModule, wasmMemory }));
     const runtime = module.newRuntime();
     runtime.setMaxStackSize(200 * 1024);
     runtime.setInterruptHandler(() => Date.now() > deadline);
     const context = runtime.newContext();
     deadline = Number.POSITIVE_INFINITY;
     const run = context.unwrapResult(context.evalCode(runner, 'runner.js'));
-    const bare: Library = { image: takeImage(memory), functions: new Map(), met: new Set() };
+    const memory = new EngineMemory(wasmMemory, context);
+    const bare: Library = { image: memory.takeImage(), functions: new Map(), met: new Set() };
     return { context, memory, run, libraries: new Map([['', bare]]) };
   };
   let machine = await build();
@@ -76,11 +78,11 @@ export async function createEvaluator(options: { seconds?: number; megabytes?: n
     const key = lib.join('\n');
     const known = machine.libraries.get(key);
     const bare = machine.libraries.get('') as Library;
-    putImage(machine.memory, (known ?? bare).image);
+    machine.memory.putImage((known ?? bare).image);
     if (known) return known;
     evaluateScript(`"use strict";\n${key}\n;""`);
     if (machine.libraries.size > limits.libraries) machine.libraries = new Map([['', bare]]);
-    const library = { image: takeImage(machine.memory), functions: new Map(), met: new Set<string>() };
+    const library = { image: machine.memory.takeImage(), functions: new Map(), met: new Set<string>() };
     machine.libraries.set(key, library);
     return library;
   };
@@ -96,7 +98,7 @@ export async function createEvaluator(options: { seconds?: number; megabytes?: n
     // Those that were met together come again together: one image is enough for all of them.
     for (const each of met) functions.set(each, evaluateScript(each));
     met.clear();
-    library.image = takeImage(machine.memory);
+    library.image = machine.memory.takeImage();
     return functions.get(script) as QuickJSHandle;
   };
 
@@ -118,7 +120,7 @@ export async function createEvaluator(options: { seconds?: number; megabytes?: n
           cause: error,
         });
       } finally {
-        if (machine.memory.buffer.byteLength > 64 * 1_048_576) void replace();
+        if (machine.memory.byteLength > 64 * 1_048_576) void replace();
       }
     },
   };
@@ -159,48 +161,24 @@ function toScript(code: string, isBody: boolean): string {
   return `"use strict";\n(function () { ${isBody ? code : `return (${code}\n);`}\n})`;
 }
 
-/** The C stack is the one long stretch of zeros in a fresh engine. */
-const stackAtLeast = 16;
+/** Most of the engine is never called: its functions are checked, and compiled, when they are. */
+function compileLazily(engine: Buffer<ArrayBuffer>): WebAssembly.Module {
+  setFlagsFromString('--wasm-lazy-validation');
+  const module = new WebAssembly.Module(engine);
+  // Code that is kept for the next process is good only for the flags that a process starts with.
+  setFlagsFromString('--no-wasm-lazy-validation');
+  return module;
+}
 
-function takeImage(memory: WebAssembly.Memory): Image {
-  const all = new Uint8Array(memory.buffer);
-  let end = all.length / page;
-  const stride = zeros.length / page;
-  while (end > stride && isZero(all, end - stride, stride)) end -= stride;
-  while (end > 0 && isZero(all, end - 1)) end--;
-  const image: Image = [];
-  for (let from = 0; from < end; ) {
-    let to = from;
-    while (to < end && isZero(all, to)) to++;
-    if (to - from < stackAtLeast) while (to < end && !startsStack(all, to, end)) to++;
-    else {
-      from = to;
-      continue;
-    }
-    image.push({ at: from * page, bytes: all.slice(from * page, to * page) });
-    from = to;
+function readEngine(path: string): Buffer<ArrayBuffer> {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new Failure('helper/no-kit', `the engine for JavaScript can't be read: ${(error as Error).message}`, {
+      hint: 'Install the kit again (CWL: Reinstall the helper), or run `npm run build` in a checkout.',
+      cause: error,
+    });
   }
-  return image;
-}
-
-function startsStack(all: Uint8Array, at: number, end: number): boolean {
-  for (let i = at; i < at + stackAtLeast; i++) if (i >= end || !isZero(all, i)) return false;
-  return true;
-}
-
-function isZero(all: Uint8Array, index: number, count = 1): boolean {
-  const part = all.subarray(index * page, (index + count) * page);
-  return Buffer.compare(part, zeros.subarray(0, part.length)) === 0;
-}
-const zeros = new Uint8Array(16 * page);
-
-function putImage(memory: WebAssembly.Memory, image: Image): void {
-  const all = new Uint8Array(memory.buffer);
-  for (const { at, bytes } of image) all.set(bytes, at);
-}
-
-function isWrapped(value: unknown): value is { default: unknown } {
-  return typeof value === 'object' && value !== null && 'default' in value;
 }
 
 function toFailure(error: unknown, seconds: number, megabytes: number): Failure {

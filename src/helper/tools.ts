@@ -27,6 +27,11 @@ export function findSpawner(): string | undefined {
   return findProgram('spawner', process.argv[1] ?? '');
 }
 
+/** The engine for JavaScript, a WebAssembly module that lies beside the bundle. */
+export function findQuickjs(bundle = process.argv[1] ?? ''): string {
+  return join(dirname(bundle), 'quickjs.wasm');
+}
+
 function findProgram(name: string, bundle: string): string | undefined {
   const folder = dirname(bundle);
   const places = [join(folder, 'bin', name), join(folder, 'kit', `linux-${process.arch}`, 'bin', name)];

@@ -1,13 +1,15 @@
 // The JavaScript engine: its isolation and its limits.
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { before, test } from 'node:test';
 import { isFailure } from '#base/failure.ts';
 import type { Evaluator } from '#cwl/evaluator.ts';
 import { createEvaluator } from '#helper/quickjs-evaluator.ts';
 
+const engine = createRequire(import.meta.url).resolve('@jitl/quickjs-wasmfile-release-sync/wasm');
 let evaluator: Evaluator;
 before(async () => {
-  evaluator = await createEvaluator({ seconds: 0.2, megabytes: 64 });
+  evaluator = await createEvaluator(engine, { seconds: 0.2, megabytes: 64 });
 });
 
 function run(code: string, options: { isBody?: boolean; lib?: string[] } = {}) {
@@ -33,6 +35,11 @@ test('expressionLib is there for each expression, and for no other', () => {
 test('nothing of an expression is left for the next one', () => {
   run('Array.prototype.push = 1; globalThis.leak = inputs; Object.freeze(JSON); return 1', { isBody: true });
   assert.equal(run('typeof leak + typeof [].push'), 'undefinedfunction');
+});
+
+test('nothing is left in the memory that a library has got but not used', () => {
+  const lib = ['var table = new Uint8Array(3e6);'];
+  for (let i = 0; i < 4; i++) assert.equal(run('table[2e6]++ + table[3e6 - 1]++', { lib }), 0);
 });
 
 test('an expression that comes again is compiled once, and still starts from nothing each time', () => {

@@ -4,13 +4,13 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, cpSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import {
   createMessageConnection,
   type MessageConnection,
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-jsonrpc/node';
+import { buildHelper } from '../../scripts/helper-bundle.ts';
 import { environmentOf, isRoot, makeFolder, runAs, spawnAs, type User } from './machine.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -43,17 +43,7 @@ export async function installHelper(user: User): Promise<InstalledHelper> {
   const place = makeFolder(user, 'cwl-helper-');
   const folder = place.path;
   const bundle = join(folder, 'helper.cjs');
-  await build({
-    entryPoints: { helper: join(root, 'src/helper/start.ts'), 'helper-main': join(root, 'src/helper/main.ts') },
-    outdir: folder,
-    outExtension: { '.js': '.cjs' },
-    absWorkingDir: root,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node22',
-    logLevel: 'error',
-  });
+  await buildHelper(folder, { logLevel: 'error' });
   const kit = join(root, 'dist', 'kit', `linux-${process.arch}`, 'bin');
   if (existsSync(kit)) cpSync(kit, join(folder, 'bin'), { recursive: true });
   const node = findNode(user, folder);
