@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import {
   closeSync,
   fstatSync,
@@ -12,7 +13,6 @@ import {
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Script } from 'node:vm';
-import { crc32 } from 'node:zlib';
 
 /** Processes that may add what they have compiled, whatever it costs them; later only those that live so long, in ms. */
 const writersAtFirst = 4;
@@ -60,7 +60,7 @@ function readCache(path: string, key: string): Cache | undefined {
       const end = bytes.indexOf('\n');
       const [writtenFor, writers, sum] = bytes.toString('utf8', 0, end).split('\t');
       const code = bytes.subarray(end + 1);
-      return writtenFor === key && crc32(code) === Number(sum) ? { code, writers: Number(writers) } : undefined;
+      return writtenFor === key && hash('sha256', code) === sum ? { code, writers: Number(writers) } : undefined;
     } finally {
       closeSync(file);
     }
@@ -74,7 +74,7 @@ function writeCache(path: string, key: string, { code, writers }: Cache): void {
   const part = `${path}.${process.pid}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const head = Buffer.from(`${key}\t${writers}\t${crc32(code)}\t`);
+    const head = Buffer.from(`${key}\t${writers}\t${hash('sha256', code)}\t`);
     // V8 uses code in place that begins at such a place.
     const filler = ' '.repeat(64 - ((head.length + 1) % 64));
     writeFileSync(part, Buffer.concat([head, Buffer.from(`${filler}\n`), code]), { mode: 0o600 });

@@ -1,17 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
-import quickjs from '@jitl/quickjs-wasmfile-release-sync';
-import {
-  newQuickJSWASMModuleFromVariant,
-  newVariant,
-  type QuickJSContext,
-  type QuickJSHandle,
-  type QuickJSSyncVariant,
-} from 'quickjs-emscripten-core';
+import type { QuickJSContext, QuickJSHandle } from 'quickjs-emscripten-core';
 import { Failure } from '#base/failure.ts';
 import type { Evaluator } from '#cwl/evaluator.ts';
 import type { Value } from '#cwl/model.ts';
 import { EngineMemory, type MemoryImage } from './engine-memory.ts';
+import { loadQuickjs } from './quickjs-module.ts';
 
 /** One engine with its whole memory in reach: putting an earlier image of it back undoes all that ran since. */
 interface Machine {
@@ -48,14 +40,11 @@ export async function createEvaluator(
   options: { seconds?: number; megabytes?: number } = {},
 ): Promise<Evaluator> {
   const { seconds = 30, megabytes = 256 } = options;
-  // The package's types are written for CommonJS, where the variant is a member.
-  const base = quickjs as unknown as QuickJSSyncVariant;
-  const wasmModule = compileLazily(readEngine(engine));
+  const instantiate = loadQuickjs(engine);
   let deadline = 0;
   const build = async (): Promise<Machine> => {
     const wasmMemory = new WebAssembly.Memory({ initial: initialPages, maximum: (megabytes * 1_048_576) / page });
-    const module = await newQuickJSWASMModuleFromVariant(newVariant(base, { wasmModule, wasmMemory }));
-    const runtime = module.newRuntime();
+    const runtime = (await instantiate(wasmMemory)).newRuntime();
     runtime.setMaxStackSize(200 * 1024);
     runtime.setInterruptHandler(() => Date.now() > deadline);
     const context = runtime.newContext();
@@ -159,26 +148,6 @@ const runner = `"use strict";
 
 function toScript(code: string, isBody: boolean): string {
   return `"use strict";\n(function () { ${isBody ? code : `return (${code}\n);`}\n})`;
-}
-
-/** Most of the engine is never called: its functions are checked, and compiled, when they are. */
-function compileLazily(engine: Buffer<ArrayBuffer>): WebAssembly.Module {
-  setFlagsFromString('--wasm-lazy-validation');
-  const module = new WebAssembly.Module(engine);
-  // Code that is kept for the next process is good only for the flags that a process starts with.
-  setFlagsFromString('--no-wasm-lazy-validation');
-  return module;
-}
-
-function readEngine(path: string): Buffer<ArrayBuffer> {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new Failure('helper/no-kit', `the engine for JavaScript can't be read: ${(error as Error).message}`, {
-      hint: 'Install the kit again (CWL: Reinstall the helper), or run `npm run build` in a checkout.',
-      cause: error,
-    });
-  }
 }
 
 function toFailure(error: unknown, seconds: number, megabytes: number): Failure {
