@@ -6,9 +6,9 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
-  writeFileSync,
+  unlinkSync,
+  writevSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -71,15 +71,22 @@ function readCache(path: string, key: string): Cache | undefined {
 
 /** Where it can't be written, the next process compiles again. */
 function writeCache(path: string, key: string, { code, writers }: Cache): void {
+  const head = Buffer.from(`${key}\t${writers}\t${hash('sha256', code)}\t`);
+  // V8 uses code in place that begins at such a place.
+  const filler = ' '.repeat(64 - ((head.length + 1) % 64));
   const part = `${path}.${process.pid}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const head = Buffer.from(`${key}\t${writers}\t${hash('sha256', code)}\t`);
-    // V8 uses code in place that begins at such a place.
-    const filler = ' '.repeat(64 - ((head.length + 1) % 64));
-    writeFileSync(part, Buffer.concat([head, Buffer.from(`${filler}\n`), code]), { mode: 0o600 });
-    renameSync(part, path);
+    const file = openSync(part, 'wx', 0o600);
+    try {
+      writevSync(file, [head, Buffer.from(`${filler}\n`), code]);
+      renameSync(part, path);
+    } catch {
+      unlinkSync(part);
+    } finally {
+      closeSync(file);
+    }
   } catch {
-    rmSync(part, { force: true });
+    // There is no place to keep it.
   }
 }

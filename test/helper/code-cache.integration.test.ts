@@ -61,6 +61,8 @@ test('a folder that cannot be written, a command that is none and one that fails
   await runAs(helper.user, 'mkdir', ['-m', '500', cache()]);
   await list();
   assert.equal((await runAs(helper.user, 'ls', [cache()])).stdout, '');
+  const { code, stderr } = await helper.run(['version'], { env: { CWL_ON_CLUSTERS_HOME: '/dev/null' } });
+  assert.deepEqual([code, stderr], [0, '']);
 });
 
 function edit(change: (bytes: Buffer) => void): void {
