@@ -20,8 +20,8 @@ export class EngineMemory {
   /** `context` has to be fresh: the longest stretch of zeros is its stack only then. */
   constructor(memory: WebAssembly.Memory, context: QuickJSContext) {
     this.#memory = memory;
-    this.#topAt = findTop(memory, context);
     this.#staticsEnd = findZeros(memory, 0, block);
+    this.#topAt = findTop(memory, this.#staticsEnd, context);
     this.#heapStart = findZeros(memory, this.#top - (this.#top % block) - block, -block) + block;
     const stack = this.#heapStart - this.#staticsEnd;
     if (stack < leastStack) throw new Error(`the engine has a stack of ${stack} bytes`);
@@ -54,24 +54,23 @@ const probe = 65_536;
 /** What the allocator may add to a part: its header and what fills it up. */
 const slack = 64;
 
-/** The one word that moves by what is allocated, and back when that is freed. */
-function findTop(memory: WebAssembly.Memory, context: QuickJSContext): number {
-  const read = () => new Uint32Array(memory.buffer.slice(0, staticsAtMost));
+/** The one static word that moves by what is allocated, and back when that is freed. */
+function findTop(memory: WebAssembly.Memory, staticsEnd: number, context: QuickJSContext): number {
+  const read = () => new Uint32Array(memory.buffer.slice(0, staticsEnd));
   const before = read();
   const allocated = context.newArrayBuffer(new ArrayBuffer(probe));
   const between = read();
   allocated.dispose();
   const after = read();
   const found: number[] = [];
-  between.forEach((word, index) => {
-    const moved = word - (before[index] as number);
+  for (let index = 0; index < between.length; index++) {
+    const moved = (between[index] as number) - (before[index] as number);
     if (moved >= probe && moved <= probe + slack && after[index] === before[index]) found.push(index);
-  });
+  }
   const [only] = found;
   if (only === undefined || found.length > 1) throw new Error(`the end of the engine's heap is not found`);
   return only;
 }
-const staticsAtMost = 262_144;
 
 /** The first of the blocks of zeros, from a block on and in steps. */
 function findZeros(memory: WebAssembly.Memory, from: number, step: number): number {
