@@ -1,23 +1,20 @@
 import { Failure } from '#base/failure.ts';
-import { type Directory, isLeaf, isLeafKind, type Leaf, layerOf, makeDirectoryNode, makeLeaf } from './layer-tree.ts';
-import { checkLink, followLink, parseMemberPath, parseWhiteout } from './member-path.ts';
+import {
+  type Directory,
+  isLeaf,
+  isLeafKind,
+  LayerTree,
+  type Leaf,
+  layerOf,
+  makeDirectoryNode,
+  makeLeaf,
+  NeedsLowerLayers,
+} from './layer-tree.ts';
+import { checkLink, parseMemberPath, parseWhiteout } from './member-path.ts';
 import type { RootfsWriter } from './rootfs-writer.ts';
 import type { Member } from './tar-reader.ts';
 import type { Unpacker } from './unpack.ts';
 import { notices, type UnpackReport } from './unpack-report.ts';
-
-/** Thrown where the answer depends on a lower layer that was not read yet: begin again, from the bottom up. */
-export class NeedsLowerLayers extends Error {}
-
-/** Where a member belongs: its directory and last component, or hidden by a higher layer. */
-interface Place {
-  directory: Directory;
-  name: string;
-  /** All components, no symbolic link among them but perhaps the last. */
-  parts: string[];
-  /** The same, below the rootfs. */
-  path: string;
-}
 
 /**
  * Unpacks layers from the top down: members of a layer that a higher one replaced or deleted are passed over. The tree
@@ -27,15 +24,11 @@ interface Place {
  * mean a file that a higher layer replaced: these, and what makes no sense, throw {@link NeedsLowerLayers}.
  */
 export class DownwardUnpacker implements Unpacker {
-  readonly #root = makeDirectoryNode();
+  readonly #tree: LayerTree;
   readonly #writer: RootfsWriter;
   readonly #report: UnpackReport;
   readonly #maximumEntries: number;
   #layer = 0;
-  /** Directories of this layer that a higher layer hides. */
-  readonly #hidden = new Set<string>();
-  /** Directories of higher layers where this layer has something else: its later members may go through that. */
-  readonly #covering = new Set<Directory>();
   /** Hard links by path whose target was not read yet. */
   readonly #links = new Map<string, { target: string; layer: number }>();
   /** Their targets in this layer: a later member of that name is not what they mean. */
@@ -47,14 +40,14 @@ export class DownwardUnpacker implements Unpacker {
     this.#writer = writer;
     this.#report = report;
     this.#maximumEntries = maximumEntries;
-    this.#root.isMade = true;
+    this.#tree = new LayerTree(path => writer.readLink(path));
+    this.#tree.root.isMade = true;
   }
 
   /** Layers are numbered from the lowest, 0; this is called with the highest first. */
   beginLayer(layer: number): void {
     this.#layer = layer;
-    this.#hidden.clear();
-    this.#covering.clear();
+    this.#tree.beginLayer(layer);
     this.#awaited.clear();
   }
 
@@ -63,7 +56,7 @@ export class DownwardUnpacker implements Unpacker {
     while (links.size > 0) {
       const before = links.size;
       for (const [path, { target, layer }] of links) {
-        const existing = this.#findFile(parseMemberPath(target).parts, layer);
+        const existing = this.#tree.findFile(parseMemberPath(target).parts, layer);
         if (existing === undefined) throw new NeedsLowerLayers(`no ${target} for ${path}`);
         // Its target may be such a link itself.
         if (links.has(existing)) continue;
@@ -76,7 +69,7 @@ export class DownwardUnpacker implements Unpacker {
   }
 
   finishDirectories(): void {
-    this.#finishDirectory(this.#root, '');
+    this.#finishDirectory(this.#tree.root, '');
   }
 
   begin(member: Member): boolean {
@@ -93,7 +86,7 @@ export class DownwardUnpacker implements Unpacker {
     }
     if (parts.length === 0) {
       if (member.type !== '5') throw invalid(`${JSON.stringify(member.name)}, the root, is no directory`);
-      this.#takeAttributes(this.#root, member);
+      this.#takeAttributes(this.#tree.root, member);
       return false;
     }
     return member.type === '5' ? this.#placeDirectory(parts, member) : this.#placeOther(parts, member);
@@ -108,14 +101,14 @@ export class DownwardUnpacker implements Unpacker {
   }
 
   #placeDirectory(parts: readonly string[], member: Member): false {
-    const place = this.#findPlace(parts);
-    if (!place) return this.#hide(parts);
+    const place = this.#tree.find(parts);
+    if (!place) return this.#tree.hide(parts);
     const { directory, name, path } = place;
     if (!directory.isMade) this.#make(place.parts, place.parts.length - 1);
     const layer = this.#layer;
     let node = directory.children.get(name);
     if (isLeaf(node)) {
-      if (layerOf(node) > layer) return this.#hide(parts);
+      if (layerOf(node) > layer) return this.#tree.hide(parts);
       // A later member of the same layer replaces an earlier one; a deletion is of lower layers only.
       const fresh = makeDirectoryNode();
       if (isLeafKind(node, 'whiteout')) Object.assign(fresh, { hidesBelow: layer, goneBelow: layer });
@@ -126,7 +119,7 @@ export class DownwardUnpacker implements Unpacker {
       node = makeDirectoryNode();
       directory.children.set(name, node);
     }
-    if (node.goneBelow > layer) return this.#hide(parts);
+    if (node.goneBelow > layer) return this.#tree.hide(parts);
     this.#takeAttributes(node, member);
     if (!node.isMade) this.#make(place.parts, place.parts.length);
     return false;
@@ -142,7 +135,7 @@ export class DownwardUnpacker implements Unpacker {
   }
 
   #placeOther(parts: readonly string[], member: Member): boolean {
-    const place = this.#findPlace(parts);
+    const place = this.#tree.find(parts);
     if (!place) return false;
     const { directory, name, path } = place;
     // The layer has the directory, even where a higher one removes the member.
@@ -151,7 +144,7 @@ export class DownwardUnpacker implements Unpacker {
     const node = directory.children.get(name);
     if (isLeaf(node)) {
       if (layerOf(node) > layer) return false;
-      if (member.type === '1' && this.#findPlace(parseMemberPath(member.link).parts)?.path === path) return false;
+      if (member.type === '1' && this.#tree.find(parseMemberPath(member.link).parts)?.path === path) return false;
       if (!isLeafKind(node, 'whiteout')) this.#remove(path);
     } else if (node) {
       this.#checkCovered(node, member, path);
@@ -174,7 +167,7 @@ export class DownwardUnpacker implements Unpacker {
       ((member.type === '1' || member.type === '2') && node.usedAt < node.entryAt);
     if (isAmbiguous) throw new NeedsLowerLayers(`${path} is a directory in a higher layer`);
     node.goneBelow = layer;
-    this.#covering.add(node);
+    this.#tree.cover(node);
     if (node.hidesBelow === 0) node.hidesBelow = layer;
   }
 
@@ -206,7 +199,7 @@ export class DownwardUnpacker implements Unpacker {
   }
 
   #link(path: string, target: string): void {
-    const place = this.#findPlace(parseMemberPath(target).parts);
+    const place = this.#tree.find(parseMemberPath(target).parts);
     const node = place?.directory.children.get(place.name);
     if (!place || (node !== undefined && !(isLeaf(node) && layerOf(node) === this.#layer))) {
       throw new NeedsLowerLayers(`${path} is a hard link to ${target}`);
@@ -229,7 +222,7 @@ export class DownwardUnpacker implements Unpacker {
   }
 
   #whiteOut(parts: readonly string[]): void {
-    const place = this.#findPlace(parts);
+    const place = this.#tree.find(parts);
     if (!place) return;
     const node = place.directory.children.get(place.name);
     if (node === undefined) {
@@ -244,87 +237,9 @@ export class DownwardUnpacker implements Unpacker {
 
   #hideBelow(parts: readonly string[]): void {
     // The directory itself may be known by this alone.
-    const place = parts.length === 0 ? undefined : this.#findPlace([...parts, '.']);
-    const node = parts.length === 0 ? this.#root : place?.directory;
+    const place = parts.length === 0 ? undefined : this.#tree.find([...parts, '.']);
+    const node = parts.length === 0 ? this.#tree.root : place?.directory;
     if (node && node.hidesBelow === 0) node.hidesBelow = this.#layer;
-  }
-
-  /**
-   * Goes down to the directory of a member, through symbolic links of the same layer as chroot would. Undefined where a
-   * higher layer hides it.
-   */
-  #findPlace(wanted: readonly string[]): Place | undefined {
-    const layer = this.#layer;
-    if (wanted.length === 0) throw new NeedsLowerLayers('a hard link to the root');
-    let parts = [...wanted];
-    let node = this.#root;
-    let links = 0;
-    for (let i = 0; ; i++) {
-      if (node.hidesBelow > layer) return this.#checkHidden(parts, i);
-      if (this.#covering.size > 0 && this.#covering.has(node))
-        throw new NeedsLowerLayers(`${wanted.join('/')} is covered`);
-      if (node.usedAt > layer) node.usedAt = layer;
-      const name = parts[i] as string;
-      if (i === parts.length - 1) return { directory: node, name, parts, path: parts.join('/') };
-      const child = node.children.get(name);
-      if (child === undefined) {
-        const fresh = makeDirectoryNode();
-        node.children.set(name, fresh);
-        node = fresh;
-      } else if (!isLeaf(child)) {
-        node = child;
-      } else if (layerOf(child) > layer) {
-        return this.#checkHidden(parts, i + 1);
-      } else if (isLeafKind(child, 'whiteout')) {
-        const fresh = makeDirectoryNode();
-        Object.assign(fresh, { hidesBelow: layer, goneBelow: layer });
-        node.children.set(name, fresh);
-        node = fresh;
-      } else if (isLeafKind(child, 'symlink')) {
-        if (++links > 40) throw new NeedsLowerLayers(`${wanted.join('/')} goes round in circles`);
-        const target = this.#writer.readLink(parts.slice(0, i + 1).join('/'));
-        parts = [...followLink(parts.slice(0, i), target), ...parts.slice(i + 1)];
-        node = this.#root;
-        i = -1;
-      } else {
-        throw new NeedsLowerLayers(`${wanted.join('/')} goes through a file`);
-      }
-    }
-  }
-
-  /**
-   * Hidden is what lies below a directory that this layer itself has; without it, the name may go through a symbolic
-   * link of a lower layer to somewhere else.
-   */
-  #checkHidden(parts: readonly string[], depth: number): undefined {
-    if (depth === 0) return undefined;
-    const parent = parts.slice(0, -1).join('/');
-    if (this.#hidden.has(parent)) return undefined;
-    const node = this.#findDirectory(parts.slice(0, -1));
-    if (node?.entryAt === this.#layer) return undefined;
-    throw new NeedsLowerLayers(`${parts.join('/')} is hidden, and its directory is not in its layer`);
-  }
-
-  #findDirectory(parts: readonly string[]): Directory | undefined {
-    let node: Directory | Leaf | undefined = this.#root;
-    for (const part of parts) {
-      if (node === undefined || isLeaf(node)) return undefined;
-      node = node.children.get(part);
-    }
-    return isLeaf(node) ? undefined : node;
-  }
-
-  /** Path of a file or link that `layer` or a lower one has, on disk. */
-  #findFile(parts: readonly string[], layer: number): string | undefined {
-    const directory = this.#findDirectory(parts.slice(0, -1));
-    const leaf = directory?.children.get(parts[parts.length - 1] ?? '');
-    if (!isLeaf(leaf) || layerOf(leaf) > layer) return undefined;
-    return isLeafKind(leaf, 'file') || isLeafKind(leaf, 'symlink') ? parts.join('/') : undefined;
-  }
-
-  #hide(parts: readonly string[]): false {
-    this.#hidden.add(parts.join('/'));
-    return false;
   }
 
   /** Below first: a directory may get a mode that shuts its owner out. */
@@ -337,7 +252,7 @@ export class DownwardUnpacker implements Unpacker {
 
   /** Makes the first `depth` components on disk. */
   #make(parts: readonly string[], depth: number): void {
-    let node: Directory | Leaf | undefined = this.#root;
+    let node: Directory | Leaf | undefined = this.#tree.root;
     for (let i = 0; i < depth; i++) {
       node = (node as Directory).children.get(parts[i] as string) as Directory;
       if (node.isMade) continue;

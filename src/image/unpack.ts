@@ -3,11 +3,12 @@ import { mkdirSync, statfsSync } from 'node:fs';
 import { Failure, isFailure } from '#base/failure.ts';
 import { decompress, type Slice } from './decompress.ts';
 import { formatBytes } from './disk-failure.ts';
+import { NeedsLowerLayers } from './layer-tree.ts';
 import { makeFifos, prepareRootfs } from './prepare-rootfs.ts';
 import { removeTree } from './remove-tree.ts';
 import { RootfsWriter } from './rootfs-writer.ts';
 import { type MemberSink, TarReader } from './tar-reader.ts';
-import { DownwardUnpacker, NeedsLowerLayers } from './unpack-down.ts';
+import { DownwardUnpacker } from './unpack-down.ts';
 import { UnpackReport } from './unpack-report.ts';
 import { UpwardUnpacker } from './unpack-up.ts';
 
