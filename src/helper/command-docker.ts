@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { version } from '#base/version.ts';
 import type { ConvertOptions } from '#image/convert.ts';
-import type { StoredImage } from '#image/store.ts';
+import type { StoredImage } from '#image/image-record.ts';
 import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
 import { type DockerContext, runContainer } from './docker-run.ts';
 import { findHome } from './home.ts';

@@ -100,7 +100,7 @@ class Build {
     if (unused.length > 0) log?.warn(`no ARG takes the build argument ${unused.join(', ')}`);
     const names = references.map(spellReference);
     const image = await stage.publish(names[0]);
-    for (const name of names) store.saveReference(name, formatPlatform(this.#platform), image.digest);
+    for (const name of names) store.references.save(name, formatPlatform(this.#platform), image.digest);
     return image;
   }
 

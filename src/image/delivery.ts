@@ -87,7 +87,7 @@ export function deliverImage(store: Store, { reference, platform, manifest, conf
       writeFileSync(path, bytes);
       store.publishBlob(digestOf(bytes), path);
     }
-    store.saveReference(name, formatPlatform(platform), digest);
+    store.references.save(name, formatPlatform(platform), digest);
   } catch (error) {
     throw toDiskFailure(error, store.folder);
   }
@@ -135,7 +135,7 @@ interface Delivered {
 }
 
 function findDelivered(store: Store, name: string, platform: Platform): Delivered | undefined {
-  const digest = store.findDigest(name, formatPlatform(platform));
+  const digest = store.references.findDigest(name, formatPlatform(platform));
   const bytes = digest === undefined ? undefined : readBlob(store, digest);
   if (digest === undefined || !bytes) return undefined;
   const manifest = parseManifest(bytes, name) as Manifest;

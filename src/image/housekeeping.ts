@@ -1,7 +1,8 @@
 import { statSync, unlinkSync } from 'node:fs';
 import { Failure } from '#base/failure.ts';
 import { findDeliveredBlobs } from './delivery.ts';
-import type { Store, StoredImage } from './store.ts';
+import type { StoredImage } from './image-record.ts';
+import type { Store } from './store.ts';
 
 /** What was given back. */
 export interface Freed {
@@ -13,7 +14,7 @@ export interface Freed {
 /** Removes an image, its names, and the layers that no other image has. Throws a Failure for what somebody else made. */
 export function removeImage(store: Store, image: StoredImage): Freed {
   checkOwner(store, image);
-  for (const each of image.references) store.removeReference(each);
+  for (const each of image.references) store.references.remove(each);
   store.removeImage(image.digest);
   const shared = new Set([...store.list().flatMap(each => each.layers), ...findWaiting(store)]);
   const freed: Freed = { images: [image.digest], layers: 0, bytes: image.bytes };
@@ -31,7 +32,7 @@ export function removeImage(store: Store, image: StoredImage): Freed {
 export function pruneStore(store: Store, isAll = false): Freed {
   store.temporaries.clean();
   const freed: Freed = { images: [], layers: 0, bytes: 0 };
-  const references = store.listReferences();
+  const references = store.references.list();
   const named = new Set(references.map(each => each.digest));
   const times = new Map(references.map(each => [each.reference, Date.parse(each.time)]));
   // What comes while this looks around is not for it: first what is there, then what is known of it.
@@ -49,8 +50,8 @@ export function pruneStore(store: Store, isAll = false): Freed {
   const needed = new Set(isAll ? [] : [...store.list().flatMap(each => each.layers), ...findWaiting(store)]);
   if (isAll) for (const name of ['builds', 'build-mounts'] as const) store.removeFolder(store.buildFolder(name));
   for (const digest of store.listBlobs()) if (!needed.has(digest)) freeBlob(store, digest, freed);
-  for (const each of store.listReferences()) {
-    if (!store.hasImage(each.digest) && !store.hasBlob(each.digest)) store.removeReference(each);
+  for (const each of store.references.list()) {
+    if (!store.hasImage(each.digest) && !store.hasBlob(each.digest)) store.references.remove(each);
   }
   return freed;
 }
@@ -70,7 +71,7 @@ const patience = 10 * 60_000;
 
 /** The blobs of images that another machine brought and that were not unpacked yet. */
 function findWaiting(store: Store): string[] {
-  const waiting = store.listReferences().filter(each => !store.hasImage(each.digest));
+  const waiting = store.references.list().filter(each => !store.hasImage(each.digest));
   return waiting.flatMap(each => findDeliveredBlobs(store, each.digest));
 }
 

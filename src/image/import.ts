@@ -29,7 +29,7 @@ export async function importImage(place: string, options: ImportOptions): Promis
     const image =
       store.findImage(digest, reference) ??
       (await convertImage({ reference, digest, config, layers, layerDigests: [], size: slice.length }, options));
-    store.saveReference(reference, formatPlatform(platform), digest);
+    store.references.save(reference, formatPlatform(platform), digest);
     return await store.openRootfs(image, options);
   } finally {
     file.close();

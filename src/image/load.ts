@@ -66,7 +66,7 @@ async function loadFrom(archive: Archive, place: string, options: LoadOptions): 
   const size = files.reduce((sum, { file }) => sum + (archive.find(file)?.length ?? 0), 0);
   const source = { reference, digest, config: configuration.image, layers, layerDigests: [], size };
   const image = store.findImage(digest, reference) ?? (await convertImage(source, options));
-  for (const each of names) store.saveReference(each, formatPlatform(platform), digest);
+  for (const each of names) store.references.save(each, formatPlatform(platform), digest);
   return store.openRootfs(image, options);
 }
 

@@ -56,7 +56,7 @@ export async function pullImage(reference: string, options: PullOptions): Promis
     const found = await fetchPlatformManifest(registry, parsed.digest ?? parsed.tag ?? 'latest', name, platform);
     const image =
       store.findImage(found.digest, name) ?? (await fetchImage(registry, found, name, { ...options, signal }));
-    store.saveReference(name, platformName, found.digest);
+    store.references.save(name, platformName, found.digest);
     return await store.openRootfs(image, options);
   } catch (error) {
     options.signal?.throwIfAborted();

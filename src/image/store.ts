@@ -1,54 +1,19 @@
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import type { Progress } from '#base/log.ts';
 import { parseDigest } from '#registry/digest.ts';
-import type { ImageConfig } from '#registry/manifest.ts';
 import { toDiskFailure } from './disk-failure.ts';
 import { letGroupRead, sharedMark } from './group-access.ts';
 import type { Image } from './image.ts';
+import { type ImageRecord, readJson, type StoredImage } from './image-record.ts';
 import { LocalDisk } from './local-disk.ts';
 import { makeFolder } from './make-folder.ts';
 import { packRootfs } from './pack.ts';
+import { References } from './references.ts';
 import { removeTree } from './remove-tree.ts';
 import { Temporaries } from './temporaries.ts';
-
-/** What is kept of an image beside its rootfs, in `image.json`. */
-export interface ImageRecord {
-  digest: string;
-  /** The first name that it was made for, which it gets just after it was published. */
-  reference?: string;
-  config: ImageConfig;
-  minimumKernel?: string;
-  /** Digests of its layers as they travel, lowest first; empty for images that came from no registry. */
-  layers: string[];
-  /** Bytes and number of the files in the rootfs. */
-  bytes: number;
-  entries: number;
-  /** What the rootfs lacks of the image, one line each. */
-  notices: string[];
-  /** ISO 8601. */
-  created: string;
-}
-
-/** A name of an image in the store. */
-export interface StoredReference {
-  reference: string;
-  platform: string;
-  digest: string;
-  /** ISO 8601: when it was last asked for at its source. */
-  time: string;
-}
-
-/** What an image takes, and its names; several images may share layers. */
-export interface StoredImage extends ImageRecord {
-  rootfs: string;
-  references: StoredReference[];
-  /** Bytes of its layers that are still kept for other images. */
-  layerBytes: number;
-}
 
 /** What is told and asked while a rootfs is unpacked. */
 interface OpenOptions {
@@ -95,9 +60,9 @@ export function openStore(folder: string, form: Partial<StoreForm> = {}): Store 
 export class Store {
   readonly folder: string;
   readonly temporaries: Temporaries;
+  readonly references: References;
   readonly #blobs: string;
   readonly #images: string;
-  readonly #references: string;
   readonly #localDisk: LocalDisk;
   readonly #isPacking: boolean;
 
@@ -107,9 +72,10 @@ export class Store {
     this.#isPacking = isPacking;
     this.#blobs = join(folder, 'blobs', 'sha256');
     this.#images = join(folder, 'rootfs', format);
-    this.#references = join(folder, 'references');
+    const references = join(folder, 'references');
+    this.references = new References(this, references);
     try {
-      for (const each of [this.#blobs, this.#images, this.#references]) makeFolder(each);
+      for (const each of [this.#blobs, this.#images, references]) makeFolder(each);
       this.temporaries = new Temporaries(join(folder, 'temporary'));
     } catch (error) {
       throw toDiskFailure(error, folder);
@@ -159,13 +125,8 @@ export class Store {
 
   /** The image that a reference last meant, without asking anyone. */
   findReference(reference: string, platform: string): Image | undefined {
-    const digest = this.findDigest(reference, platform);
+    const digest = this.references.findDigest(reference, platform);
     return digest === undefined ? undefined : this.findImage(digest, reference);
-  }
-
-  /** The digest that a reference last meant, whether or not there is a rootfs of it. */
-  findDigest(reference: string, platform: string): string | undefined {
-    return readJson<StoredReference>(this.#referencePath(reference, platform))?.digest;
   }
 
   /** A place to make a rootfs in, and to give back with {@link discard} where that fails. */
@@ -224,16 +185,9 @@ export class Store {
     return image;
   }
 
-  saveReference(reference: string, platform: string, digest: string): void {
-    const path = this.temporaries.make('reference');
-    const stored: StoredReference = { reference, platform, digest, time: new Date().toISOString() };
-    writeFileSync(path, `${JSON.stringify(stored)}\n`);
-    this.publish(path, this.#referencePath(reference, platform));
-  }
-
   /** All images, with their names; those without a name come last. */
   list(): StoredImage[] {
-    const references = this.listReferences();
+    const references = this.references.list();
     const images = readdirSync(this.#images).flatMap(hex => {
       const record = this.#readRecord(hex);
       if (!record) return [];
@@ -252,11 +206,6 @@ export class Store {
         image.references.some(each => each.reference === name && (!platform || each.platform === platform)) ||
         (/^[0-9a-f]{6,64}$/.test(digits) && image.digest.startsWith(`sha256:${digits}`)),
     );
-  }
-
-  /** Forgets a name; the image stays. */
-  removeReference({ reference, platform }: StoredReference): void {
-    removeTree(this.#referencePath(reference, platform));
   }
 
   /** Digests of all blobs that are complete. */
@@ -291,11 +240,6 @@ export class Store {
     removeTree(path);
   }
 
-  /** All names, also of images that are not there. */
-  listReferences(): StoredReference[] {
-    return readdirSync(this.#references).flatMap(name => readJson<StoredReference>(join(this.#references, name)) ?? []);
-  }
-
   /** True where the image needs nothing but to be opened. */
   hasImage(digest: string): boolean {
     return existsSync(join(this.imageFolder(digest), 'image.json'));
@@ -315,26 +259,12 @@ export class Store {
   #readRecord(hex: string): ImageRecord | undefined {
     return readJson<ImageRecord>(join(this.#images, hex, 'image.json'));
   }
-
-  #referencePath(reference: string, platform: string): string {
-    const name = createHash('sha256').update(`${platform} ${reference}`).digest('hex');
-    return join(this.#references, `${name}.json`);
-  }
 }
 
 function hexOf(digest: string): string {
   const hex = parseDigest(digest);
   if (hex === undefined) throw new Error(`${digest} is no sha256 digest`);
   return hex;
-}
-
-/** Undefined where there is no such file, or one that was cut off when a disk filled up. */
-function readJson<T>(path: string): T | undefined {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
-  } catch {
-    return undefined;
-  }
 }
 
 function sizeOf(path: string): number {
