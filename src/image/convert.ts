@@ -1,9 +1,11 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isFailure } from '#base/failure.ts';
 import type { Log, Progress } from '#base/log.ts';
 import type { ImageConfig } from '#registry/manifest.ts';
 import { checkSpace, toDiskFailure } from './disk-failure.ts';
+import { findDonors } from './donors.ts';
 import type { Image } from './image.ts';
+import { layersName } from './listing.ts';
 import { findMinimumKernel } from './minimum-kernel.ts';
 import type { Draft, Store } from './store.ts';
 import { type Layer, type UnpackLimits, unpackLayers } from './unpack.ts';
@@ -28,8 +30,8 @@ export interface ImageSource {
   layers: Layer[];
   /** Digests of the compressed layers that are in the store, lowest first. */
   layerDigests: string[];
-  /** Bytes of all layers as they came: what is unpacked is seldom smaller. */
-  size: number;
+  /** Told first which layers will be opened, the highest first. Others may be as well, if an earlier image goes away. */
+  prefetch?(layers: Layer[]): void;
 }
 
 /** Unpacks the layers and publishes the rootfs; on a failure nothing is left of it. */
@@ -39,19 +41,33 @@ export async function convertImage(source: ImageSource, options: ConvertOptions)
   store.temporaries.clean(kind => kind.startsWith('blob-'));
   let draft: Draft | undefined;
   try {
+    const donors = store.isPacking
+      ? undefined
+      : findDonors(
+          store,
+          layers.map(each => each.diffId ?? ''),
+        );
+    const missing = layers.filter(each => !donors?.has(each.diffId ?? '')).reverse();
+    source.prefetch?.(missing);
     draft = store.draftImage();
-    const { root } = draft;
-    checkSpace(dirname(root), source.size);
-    const { bytes, entries, notices } = await unpackLayers(layers, root, {
+    const { folder, root } = draft;
+    // What is unpacked is seldom smaller than what travels.
+    checkSpace(
+      dirname(root),
+      missing.reduce((sum, each) => sum + each.size, 0),
+    );
+    const { bytes, entries, notices, kept } = await unpackLayers(layers, root, {
       digest,
       signal,
+      donors,
+      keepIn: store.isPacking ? undefined : join(folder, layersName),
       limits: options.limits,
       onBytes: done => onProgress?.({ what: `unpacking ${reference}`, done, unit: 'bytes' }),
     });
     for (const notice of notices) log?.info(`${reference}: ${notice}`);
     const minimumKernel = findMinimumKernel(root);
     const created = new Date().toISOString();
-    const record = { digest, config, minimumKernel, layers: layerDigests, bytes, entries, notices, created };
+    const record = { digest, config, minimumKernel, layers: layerDigests, bytes, entries, notices, kept, created };
     return await store.publishImage(record, draft, reference, signal);
   } catch (error) {
     // Asked before the space is given back.

@@ -114,11 +114,10 @@ export async function convertDelivered(
   const configuration = readConfiguration(found.configuration, manifest, platform, name);
   const layers = manifest.layers.map((layer, i): Layer => {
     const slice = { path: store.blobPath(layer.digest), start: 0, length: layer.size };
-    return { name: layer.digest, diffId: configuration.diffIds[i], open: async () => slice };
+    return { name: layer.digest, diffId: configuration.diffIds[i], size: layer.size, open: async () => slice };
   });
   const layerDigests = manifest.layers.map(layer => layer.digest);
-  const size = manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
-  return convertImage({ reference: name, digest, config: configuration.image, layers, layerDigests, size }, options);
+  return convertImage({ reference: name, digest, config: configuration.image, layers, layerDigests }, options);
 }
 
 /** Digests of a delivered image's manifest, configuration and layers, in this order; none where it was pulled here. */

@@ -8,6 +8,7 @@ import type { Store } from './store.ts';
 export interface Freed {
   images: string[];
   layers: number;
+  /** Of files that no other image has as well. */
   bytes: number;
 }
 
@@ -15,9 +16,9 @@ export interface Freed {
 export function removeImage(store: Store, image: StoredImage): Freed {
   checkOwner(store, image);
   for (const each of image.references) store.references.remove(each);
-  store.removeImage(image.digest);
+  const freed: Freed = { images: [image.digest], layers: 0, bytes: 0 };
+  store.removeImage(image.digest, freed);
   const shared = new Set([...store.list().flatMap(each => each.layers), ...findWaiting(store)]);
-  const freed: Freed = { images: [image.digest], layers: 0, bytes: image.bytes };
   for (const layer of image.layers) if (!shared.has(layer)) freeBlob(store, layer, freed);
   // What named it when another machine brought it.
   for (const blob of findDeliveredBlobs(store, image.digest).slice(0, 2)) store.removeBlob(blob);
@@ -43,12 +44,11 @@ export function pruneStore(store: Store, isAll = false): Freed {
     if (record && (named.has(digest) || isAboutToBeNamed(record, times))) continue;
     // What others in the group made is theirs to remove.
     if (!isOwn(store.imageFolder(digest))) continue;
-    store.removeImage(digest);
+    store.removeImage(digest, freed);
     freed.images.push(digest);
-    freed.bytes += record?.bytes ?? 0;
   }
   const needed = new Set(isAll ? [] : [...store.list().flatMap(each => each.layers), ...findWaiting(store)]);
-  if (isAll) for (const name of ['builds', 'build-mounts'] as const) store.removeFolder(store.buildFolder(name));
+  if (isAll) for (const name of ['builds', 'build-mounts'] as const) store.removeFolder(store.buildFolder(name), freed);
   for (const digest of store.listBlobs()) if (!needed.has(digest)) freeBlob(store, digest, freed);
   for (const each of store.references.list()) {
     if (!store.hasImage(each.digest) && !store.hasBlob(each.digest)) store.references.remove(each);

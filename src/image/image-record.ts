@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ImageConfig } from '#registry/manifest.ts';
+import type { KeptLayers } from './layer-keeper.ts';
 import type { StoredReference } from './references.ts';
 
 /** What is kept of an image beside its rootfs, in `image.json`. */
@@ -16,6 +17,8 @@ export interface ImageRecord {
   entries: number;
   /** What the rootfs lacks of the image, one line each. */
   notices: string[];
+  /** What later images can take from its files, in `layers/`. */
+  kept?: KeptLayers;
   /** ISO 8601. */
   created: string;
 }
@@ -24,7 +27,7 @@ export interface ImageRecord {
 export interface StoredImage extends ImageRecord {
   rootfs: string;
   references: StoredReference[];
-  /** Bytes of its layers that are still kept for other images. */
+  /** Bytes of what is kept of its layers for other images. */
   layerBytes: number;
 }
 

@@ -25,10 +25,11 @@ export async function importImage(place: string, options: ImportOptions): Promis
     const reference = given ?? (place === '-' ? digest : place);
     const platform = findHostPlatform();
     const config = { env: { PATH: path }, entrypoint: [], command: [], architecture: platform.architecture };
-    const layers = [{ name: place === '-' ? 'standard input' : place, open: async () => slice }];
+    const name = place === '-' ? 'standard input' : place;
+    const layers = [{ name, size: slice.length, open: async () => slice }];
     const image =
       store.findImage(digest, reference) ??
-      (await convertImage({ reference, digest, config, layers, layerDigests: [], size: slice.length }, options));
+      (await convertImage({ reference, digest, config, layers, layerDigests: [] }, options));
     store.references.save(reference, formatPlatform(platform), digest);
     return await store.openRootfs(image, options);
   } finally {

@@ -55,6 +55,7 @@ async function loadFrom(archive: Archive, place: string, options: LoadOptions): 
     return {
       name: file.name,
       diffId: configuration.diffIds[i],
+      size: archive.find(file.file)?.length ?? 0,
       async open() {
         const slice = archive.find(file.file);
         if (!slice) throw new Failure('image/invalid-archive', `${place} lacks the layer ${file.file}`);
@@ -63,8 +64,7 @@ async function loadFrom(archive: Archive, place: string, options: LoadOptions): 
       },
     };
   });
-  const size = files.reduce((sum, { file }) => sum + (archive.find(file)?.length ?? 0), 0);
-  const source = { reference, digest, config: configuration.image, layers, layerDigests: [], size };
+  const source = { reference, digest, config: configuration.image, layers, layerDigests: [] };
   const image = store.findImage(digest, reference) ?? (await convertImage(source, options));
   for (const each of names) store.references.save(each, formatPlatform(platform), digest);
   return store.openRootfs(image, options);

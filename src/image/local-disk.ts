@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { checkSpace, toDiskFailure } from './disk-failure.ts';
 import { makeFolder } from './make-folder.ts';
-import { removeTree } from './remove-tree.ts';
+import { type FreedSpace, removeTree } from './remove-tree.ts';
 import { Temporaries } from './temporaries.ts';
 import { unpackLayers } from './unpack.ts';
 
@@ -67,7 +67,7 @@ export class LocalDisk {
     try {
       checkSpace(this.folder, bytes);
       const slice = { path: archive, start: 0, length: statSync(archive).size };
-      const layers = [{ name: archive, open: async () => slice }];
+      const layers = [{ name: archive, size: slice.length, open: async () => slice }];
       await unpackLayers(layers, root, { digest: `sha256:${hex}`, ...options });
       this.keep(root, hex);
     } catch (error) {
@@ -77,8 +77,8 @@ export class LocalDisk {
     }
   }
 
-  remove(hex: string): void {
-    removeTree(join(this.#images, hex));
+  remove(hex: string, freed: FreedSpace): void {
+    removeTree(join(this.#images, hex), freed);
   }
 
   /** Others can write beside it, as in /tmp: what is not this user's alone is not used. */

@@ -73,25 +73,26 @@ async function fetchImage(
   const { store, platform = findHostPlatform(), onProgress, signal } = options;
   const bytes = await fetchConfiguration(registry, manifest.config, name);
   const configuration = readConfiguration(bytes, manifest, platform, name);
-  const missing = manifest.layers.filter(layer => !store.hasBlob(layer.digest));
-  const sum = (layers: Descriptor[]) => layers.reduce((bytes, layer) => bytes + layer.size, 0);
-  // What is unpacked is seldom smaller than what travels.
-  checkSpace(store.folder, sum(missing) + sum(manifest.layers));
-
-  const total = sum(manifest.layers);
-  let done = 0;
+  const sum = (layers: { size: number }[]) => layers.reduce((bytes, layer) => bytes + layer.size, 0);
+  let [done, total] = [0, 0];
   const downloads = new Downloads(registry, store, signal, bytes => {
     done += bytes;
     onProgress?.({ what: `pulling ${name}`, done, total, unit: 'bytes' });
   });
   const layers = manifest.layers.map((layer, i): Layer => {
-    return { name: layer.digest, diffId: configuration.diffIds[i], open: () => downloads.open(layer) };
+    const { digest, size } = layer;
+    return { name: digest, diffId: configuration.diffIds[i], size, open: () => downloads.open(layer) };
   });
-  // The highest layer is unpacked first.
-  downloads.start([...manifest.layers].reverse());
+  const prefetch = (wanted: Layer[]) => {
+    const missing = wanted.filter(layer => !store.hasBlob(layer.name));
+    // What is unpacked is seldom smaller than what travels.
+    checkSpace(store.folder, sum(missing) + sum(wanted));
+    total = sum(wanted);
+    downloads.start(wanted.map(layer => manifest.layers[layers.indexOf(layer)] as Descriptor));
+  };
   const layerDigests = manifest.layers.map(layer => layer.digest);
   try {
-    const source = { reference: name, digest, config: configuration.image, layers, layerDigests, size: total };
+    const source = { reference: name, digest, config: configuration.image, layers, layerDigests, prefetch };
     return await convertImage(source, options);
   } finally {
     await downloads.end();

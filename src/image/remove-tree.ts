@@ -1,9 +1,17 @@
 import { chmodSync, lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 
-/** Removes a tree with directories that its owner may not enter or change; nothing there is no error. Follows no link. */
-export function removeTree(path: string | Buffer): void {
+/** Bytes of the files that are gone: not of those that have a name elsewhere. */
+export interface FreedSpace {
+  bytes: number;
+}
+
+/**
+ * Removes a tree with directories that its owner may not enter or change; nothing there is no error. Follows no link.
+ * `freed`, where somebody wants to know, is added to.
+ */
+export function removeTree(path: string | Buffer, freed?: FreedSpace): void {
   try {
-    unlinkSync(path);
+    unlink(path, freed);
     return;
   } catch (error) {
     const code = codeOf(error);
@@ -12,13 +20,13 @@ export function removeTree(path: string | Buffer): void {
     if (code !== 'EISDIR' && code !== 'EPERM' && code !== 'EACCES') throw error;
     if (!lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
-  removeDirectory(Buffer.from(path));
+  removeDirectory(Buffer.from(path), freed);
 }
 
-function removeDirectory(path: Buffer): void {
+function removeDirectory(path: Buffer, freed: FreedSpace | undefined): void {
   let entries = listEntries(path);
   for (let tries = 0; ; tries++) {
-    for (const entry of entries) removeEntry(path, entry.name, entry.isDirectory());
+    for (const entry of entries) removeEntry(path, entry.name, entry.isDirectory(), freed);
     try {
       rmdirSync(path);
       return;
@@ -31,20 +39,27 @@ function removeDirectory(path: Buffer): void {
   }
 }
 
-function removeEntry(directory: Buffer, name: Buffer, isDirectory: boolean): void {
+function removeEntry(directory: Buffer, name: Buffer, isDirectory: boolean, freed: FreedSpace | undefined): void {
   const path = Buffer.concat([directory, slash, name]);
   if (isDirectory) {
-    removeDirectory(path);
+    removeDirectory(path, freed);
     return;
   }
   try {
-    unlinkSync(path);
+    unlink(path, freed);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return;
     if (codeOf(error) !== 'EACCES') throw error;
     chmodSync(directory, 0o700);
-    removeTree(path);
+    removeTree(path, freed);
   }
+}
+
+function unlink(path: string | Buffer, freed: FreedSpace | undefined): void {
+  const stat = freed && lstatSync(path, { throwIfNoEntry: false });
+  unlinkSync(path);
+  // Holes take no space.
+  if (freed && stat?.nlink === 1) freed.bytes += Math.min(stat.size, stat.blocks * 512);
 }
 
 const slash = Buffer.from('/');

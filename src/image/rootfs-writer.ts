@@ -31,6 +31,12 @@ export class RootfsWriter {
   bytes = 0;
   /** Files, directories, links. */
   entries = 0;
+  /** How often something was removed. */
+  removals = 0;
+  /** Of the file that was opened last. */
+  path = '';
+  /** The file that was opened last is not finished and is a link of an existing one: it has its data. */
+  isLinked = false;
   readonly #folder: string;
   readonly #umask: number;
   #file = -1;
@@ -55,7 +61,20 @@ export class RootfsWriter {
     chmodSync(full, (mode & 0o1777) | (path === '' ? 0o700 : 0));
   }
 
+  /** The file that was opened last is not finished and waits for its data. */
+  get isOpen(): boolean {
+    return this.#file >= 0;
+  }
+
+  /** Makes a file, or a link of the existing one of the member where that is possible. */
   openFile(path: string, member: Member): void {
+    this.path = path;
+    this.isLinked = member.existing !== undefined && this.#tryToLink(path, member.existing.path);
+    if (this.isLinked) {
+      this.bytes += member.existing?.bytes ?? 0;
+      this.entries++;
+      return;
+    }
     const mode = member.mode & 0o777;
     this.#file = openSync(this.toPath(path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
     if (mode & this.#umask) fchmodSync(this.#file, mode);
@@ -73,6 +92,10 @@ export class RootfsWriter {
   }
 
   closeFile(): void {
+    if (this.isLinked) {
+      this.isLinked = false;
+      return;
+    }
     const member = this.#member as Member;
     if (member.isSparse) ftruncateSync(this.#file, member.size);
     futimesSync(this.#file, member.mtime, member.mtime);
@@ -109,6 +132,7 @@ export class RootfsWriter {
 
   /** Whatever it is, with all below it. */
   remove(path: string): void {
+    this.removals++;
     removeTree(this.toPath(path));
   }
 
@@ -130,10 +154,24 @@ export class RootfsWriter {
     this.entries++;
   }
 
-  toPath(path: string): string | Buffer {
-    if (path === '') return this.#folder;
-    if (isAscii(path)) return `${this.#folder}/${path}`;
-    return Buffer.concat([Buffer.from(`${this.#folder}/`), Buffer.from(path, 'latin1')]);
+  /** What system calls take for a path below the rootfs, or below another one. */
+  toPath(path: string, folder = this.#folder): string | Buffer {
+    if (path === '') return folder;
+    if (isAscii(path)) return `${folder}/${path}`;
+    return Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(path, 'latin1')]);
+  }
+
+  /**
+   * Not where the file has all the links that it can have, on a file system that knows none, or where it was removed:
+   * then it is written like any other.
+   */
+  #tryToLink(path: string, existing: string | Buffer): boolean {
+    try {
+      linkSync(existing, this.toPath(path));
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #copy(path: string, existing: string): void {
@@ -141,14 +179,18 @@ export class RootfsWriter {
       symlinkSync(readlinkSync(this.toPath(existing), 'buffer'), this.toPath(path));
       return;
     }
-    const from = this.toPath(existing);
+    const [from, to] = [this.toPath(existing), this.toPath(path)];
     const { mode, mtimeMs } = lstatSync(from);
-    chmodSync(from, 0o600);
-    copyFileSync(from, this.toPath(path));
-    for (const each of [from, this.toPath(path)]) {
-      utimesSync(each, mtimeMs / 1000, mtimeMs / 1000);
-      chmodSync(each, mode & 0o777);
+    // Other images may have the file as well: it is left alone where that is possible.
+    const isClosed = (mode & 0o400) === 0;
+    if (isClosed) chmodSync(from, 0o400);
+    try {
+      copyFileSync(from, to);
+    } finally {
+      if (isClosed) chmodSync(from, mode & 0o777);
     }
+    chmodSync(to, mode & 0o777);
+    utimesSync(to, mtimeMs / 1000, mtimeMs / 1000);
   }
 }
 

@@ -12,7 +12,7 @@ import { LocalDisk } from './local-disk.ts';
 import { makeFolder } from './make-folder.ts';
 import { packRootfs } from './pack.ts';
 import { References } from './references.ts';
-import { removeTree } from './remove-tree.ts';
+import { type FreedSpace, removeTree } from './remove-tree.ts';
 import { Temporaries } from './temporaries.ts';
 
 /** What is told and asked while a rootfs is unpacked. */
@@ -64,12 +64,13 @@ export class Store {
   readonly #blobs: string;
   readonly #images: string;
   readonly #localDisk: LocalDisk;
-  readonly #isPacking: boolean;
+  /** Images are kept as archives. */
+  readonly isPacking: boolean;
 
   constructor(folder: string, { localDisk, isPacking }: StoreForm) {
     this.folder = folder;
     this.#localDisk = new LocalDisk(localDisk);
-    this.#isPacking = isPacking;
+    this.isPacking = isPacking;
     this.#blobs = join(folder, 'blobs', 'sha256');
     this.#images = join(folder, 'rootfs', format);
     const references = join(folder, 'references');
@@ -131,7 +132,7 @@ export class Store {
 
   /** A place to make a rootfs in, and to give back with {@link discard} where that fails. */
   draftImage(): Draft {
-    const local = this.#isPacking ? this.#localDisk.draft() : undefined;
+    const local = this.isPacking ? this.#localDisk.draft() : undefined;
     const folder = this.temporaries.make('rootfs');
     mkdirSync(folder);
     return { folder, root: local ?? join(folder, 'root') };
@@ -154,7 +155,7 @@ export class Store {
   ): Promise<Image> {
     const hex = hexOf(record.digest);
     writeFileSync(join(folder, 'image.json'), `${JSON.stringify({ ...record, reference }, undefined, 2)}\n`);
-    if (this.#isPacking) {
+    if (this.isPacking) {
       await packRootfs(root, join(folder, archiveName), signal);
       if (dirname(root) === folder) removeTree(root);
       else this.#localDisk.keep(root, hex);
@@ -192,7 +193,8 @@ export class Store {
       const record = this.#readRecord(hex);
       if (!record) return [];
       const names = references.filter(each => each.digest === record.digest);
-      const layerBytes = record.layers.reduce((sum, each) => sum + sizeOf(this.blobPath(each)), 0);
+      const kept = record.kept?.bytes ?? 0;
+      const layerBytes = record.layers.reduce((sum, each) => sum + sizeOf(this.blobPath(each)), kept);
       return [{ ...record, rootfs: this.#rootfsPath(record.digest), references: names, layerBytes }];
     });
     return images.sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
@@ -224,12 +226,12 @@ export class Store {
   }
 
   /** An image is gone from the store in one step; taking it apart may take a while. Its names and layers stay. */
-  removeImage(digest: string): void {
-    this.#localDisk.remove(hexOf(digest));
-    this.removeFolder(this.imageFolder(digest));
+  removeImage(digest: string, freed: FreedSpace): void {
+    this.#localDisk.remove(hexOf(digest), freed);
+    this.removeFolder(this.imageFolder(digest), freed);
   }
 
-  removeFolder(folder: string): void {
+  removeFolder(folder: string, freed: FreedSpace): void {
     const path = this.temporaries.make('removed');
     try {
       renameSync(folder, path);
@@ -237,7 +239,7 @@ export class Store {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       throw toDiskFailure(error, this.folder);
     }
-    removeTree(path);
+    removeTree(path, freed);
   }
 
   /** True where the image needs nothing but to be opened. */

@@ -18,6 +18,8 @@ export interface Member {
   size: number;
   /** Some of those bytes are holes and are not written. */
   isSparse: boolean;
+  /** A file with the same data, mode and time that it may be a hard link of, and the bytes of its data without holes. */
+  existing?: { path: string | Buffer; bytes: number };
 }
 
 /** Told of each member in turn. */

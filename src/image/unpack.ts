@@ -3,10 +3,13 @@ import { mkdirSync, statfsSync } from 'node:fs';
 import { Failure, isFailure } from '#base/failure.ts';
 import { decompress, type Slice } from './decompress.ts';
 import { formatBytes } from './disk-failure.ts';
+import type { Donor } from './donors.ts';
+import { type KeptLayers, LayerKeeper } from './layer-keeper.ts';
 import { NeedsLowerLayers } from './layer-tree.ts';
 import { makeFifos, prepareRootfs } from './prepare-rootfs.ts';
 import { removeTree } from './remove-tree.ts';
 import { RootfsWriter } from './rootfs-writer.ts';
+import { SharedLayer } from './shared-layer.ts';
 import { type MemberSink, TarReader } from './tar-reader.ts';
 import { DownwardUnpacker } from './unpack-down.ts';
 import { UnpackReport } from './unpack-report.ts';
@@ -18,6 +21,8 @@ export interface Layer {
   name: string;
   /** Digest that the uncompressed layer must have; undefined where nobody says. */
   diffId?: string;
+  /** Bytes of it as it travels. */
+  size: number;
   /** Resolves when the layer is on this disk and its digest was checked. */
   open(): Promise<Slice>;
 }
@@ -39,6 +44,10 @@ export interface UnpackOptions {
   /** Called with the bytes of uncompressed layers so far. */
   onBytes?(bytes: number): void;
   limits?: Partial<UnpackLimits>;
+  /** Layers of which an earlier image has the files, by diffID. */
+  donors?: ReadonlyMap<string, Donor>;
+  /** A folder to make, where what later images need of the layers is kept. */
+  keepIn?: string;
 }
 
 /** Where a hostile archive is stopped. */
@@ -57,6 +66,8 @@ export interface Unpacked {
   entries: number;
   /** What the rootfs lacks, one line each. */
   notices: string[];
+  /** What is in `keepIn`; undefined if nothing is of use there. */
+  kept?: KeptLayers;
 }
 
 const defaultLimits: UnpackLimits = { entries: 4_000_000, bytes: 4 * 2 ** 30, ratio: 100, reserve: 64 * 2 ** 20 };
@@ -77,8 +88,10 @@ export async function unpackLayers(
   } catch (error) {
     if (!(error instanceof NeedsLowerLayers)) throw error;
     removeTree(folder);
+    if (options.keepIn !== undefined) removeTree(options.keepIn);
     report.clear();
-    return unpack('up', layers, folder, options, limits, report);
+    // What is in the rootfs at its end is not known when a layer is written.
+    return unpack('up', layers, folder, { ...options, keepIn: undefined }, limits, report);
   }
 }
 
@@ -109,17 +122,25 @@ async function unpack(
     direction === 'down'
       ? new DownwardUnpacker(writer, report, limits.entries)
       : new UpwardUnpacker(writer, report, limits.entries);
+  const keeper = options.keepIn === undefined ? undefined : new LayerKeeper(options.keepIn, writer, unpacker);
   const order = layers.map((_, i) => (direction === 'down' ? layers.length - 1 - i : i));
   const counter = new ByteCounter(folder, writer, limits, options);
   try {
     for (const index of order) {
       const layer = layers[index] as Layer;
-      const slice = await layer.open();
       unpacker.beginLayer(index);
-      counter.beginLayer(slice.length);
-      await readLayer(layer, slice, unpacker, counter, options.signal).catch(error => {
+      keeper?.beginLayer(layer.diffId);
+      const donor = options.donors?.get(layer.diffId ?? '');
+      const shared = donor && new SharedLayer(donor, keeper ?? unpacker, writer);
+      try {
+        const isDone = await shared?.replay(options.signal);
+        if (!isDone) await readLayer(layer, shared?.rest ?? keeper ?? unpacker, counter, options.signal);
+      } catch (error) {
         throw isFailure(error, 'image/invalid-layer') ? inLayer(error, layer) : error;
-      });
+      } finally {
+        shared?.close();
+      }
+      keeper?.endLayer();
     }
     const fifos = unpacker.finishMembers();
     makeFifos(writer, fifos, report);
@@ -127,17 +148,19 @@ async function unpack(
     unpacker.finishDirectories();
   } finally {
     writer.abandon();
+    keeper?.abandon();
   }
-  return { bytes: writer.bytes, entries: writer.entries, notices: report.lines };
+  return { bytes: writer.bytes, entries: writer.entries, notices: report.lines, kept: keeper?.finish() };
 }
 
 async function readLayer(
   layer: Layer,
-  slice: Slice,
   sink: MemberSink,
   counter: ByteCounter,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const slice = await layer.open();
+  counter.beginLayer(slice.length);
   const hash = createHash('sha256');
   const reader = new TarReader(sink);
   for await (const chunk of decompress(slice, signal)) {

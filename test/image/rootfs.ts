@@ -29,7 +29,7 @@ export async function unpackAll(
       const path = join(folder, `${i}.tar`);
       writeFileSync(path, bytes);
       const slice = { path, start: 0, length: bytes.length };
-      return { name: `${i}`, diffId: digestOf(bytes), open: async () => slice };
+      return { name: `${i}`, diffId: digestOf(bytes), size: bytes.length, open: async () => slice };
     });
     const root = join(folder, 'root');
     const { notices } = await unpackLayers(sources, root, { digest: 'sha256:test', ...options });
@@ -87,6 +87,16 @@ export function readTree(
   };
   visit(Buffer.from(root), '');
   return tree;
+}
+
+/** Path to the time of every file and directory that is as old as its layer, in seconds since 1970. */
+export function readTimes(root: string): Record<string, number> {
+  const times: Record<string, number> = {};
+  for (const name of readdirSync(root, { recursive: true, encoding: 'latin1' }).sort()) {
+    const stat = lstatSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from(name, 'latin1')]));
+    if ((stat.isFile() || stat.isDirectory()) && !added.test(name)) times[name] = Math.floor(stat.mtimeMs / 1000);
+  }
+  return times;
 }
 
 function describeContent(path: Buffer, { size, blocks }: Stats): string {
