@@ -13,14 +13,16 @@ import { Layer } from '../support/tar.ts';
 import { readTree } from './rootfs.ts';
 
 const skip = noRegistry ?? (isRoot ? undefined : 'the pull runs as another user, which needs root');
-const image = makeImage();
+const image = makeImage([0, 1, 2]);
+/** Shares two layers with the other one. */
+const relative = makeImage([0, 1, 4]);
 let helper: InstalledHelper;
 let registry: Registry;
 let expected: Record<string, string>;
 
 /** Some hundred files in three layers, some replaced and removed, so that a pull takes a moment. */
-function makeImage(): TestImage {
-  const layers = [0, 1, 2].map(number => {
+function makeImage(numbers: number[]): TestImage {
+  const layers = numbers.map(number => {
     const layer = new Layer();
     for (let folder = 0; folder < 10; folder++) {
       layer.directory(`d${folder}`, folder % 2 ? 0o555 : 0o755);
@@ -35,8 +37,8 @@ function makeImage(): TestImage {
   return buildImage({ layers });
 }
 
-function pull(store: string): { kill(): void; ended: Promise<number | null> } {
-  const args = [helper.bundle, 'image', 'pull', 'tool:1', '--image-store', join(helper.folder, store)];
+function pull(store: string, name = 'tool:1'): { kill(): void; ended: Promise<number | null> } {
+  const args = [helper.bundle, 'image', 'pull', name, '--image-store', join(helper.folder, store)];
   const child = spawnAs(helper.user, helper.node, [...args, '--mirror', `docker.io=${registry.url}`], {
     stdio: 'ignore',
     cwd: helper.folder,
@@ -46,8 +48,8 @@ function pull(store: string): { kill(): void; ended: Promise<number | null> } {
   return { kill: () => child.kill('SIGKILL'), ended };
 }
 
-function rootfsOf(store: string): string | undefined {
-  const path = join(helper.folder, store, 'rootfs', 'v1', image.digest.slice('sha256:'.length), 'root');
+function rootfsOf(store: string, { digest } = image): string | undefined {
+  const path = join(helper.folder, store, 'rootfs', 'v1', digest.slice('sha256:'.length), 'root');
   return existsSync(path) ? path : undefined;
 }
 
@@ -106,6 +108,38 @@ export function testInterruptions(kills: number, times: number): void {
       assert.equal(pruned.code, 0, pruned.stderr);
       assert.deepEqual(readdirSync(join(helper.folder, `killed${i}`, 'temporary')), [], 'nothing is left of the dead');
     }
+  });
+
+  test(`killed at ${kills} moments while it takes files from another image, both are always right`, {
+    skip,
+  }, async () => {
+    await pushImage(registry, 'library/relative:1', relative);
+    assert.equal(await pull('alone', 'relative:1').ended, 0);
+    const alone = readTree(rootfsOf('alone', relative) as string);
+    assert.equal(await pull('taking').ended, 0);
+    const store = join(helper.folder, 'taking');
+    let whole = await measure(() => pull('taking', 'relative:1').ended);
+    let interrupted = 0;
+    for (let i = 0; i < kills; i++) {
+      await helper.run(['image', 'remove', 'relative:1', '--image-store', store]);
+      const running = pull('taking', 'relative:1');
+      await sleep((whole * i) / kills);
+      running.kill();
+      if ((await running.ended) === null) interrupted++;
+      else whole *= 0.8;
+      checkStore('taking');
+      const rootfs = rootfsOf('taking', relative);
+      if (rootfs) assert.deepEqual(readTree(rootfs), alone);
+      // The other one goes as well at times, and comes back.
+      if (i % 7 !== 6) continue;
+      await helper.run(['image', 'remove', 'tool:1', '--image-store', store]);
+      assert.equal(await pull('taking').ended, 0);
+    }
+    assert.ok(interrupted > kills / 2, `only ${interrupted} were interrupted`);
+    assert.equal(await pull('taking', 'relative:1').ended, 0);
+    assert.deepEqual(readTree(rootfsOf('taking', relative) as string), alone);
+    await helper.run(['image', 'prune', '--image-store', store]);
+    assert.deepEqual(readdirSync(join(store, 'temporary')), [], 'nothing is left of the dead');
   });
 
   test(`three at once, ${times} times: all succeed`, { skip }, async () => {

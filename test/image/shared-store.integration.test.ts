@@ -1,7 +1,7 @@
 // A store that a Unix group uses together, by users whose umask keeps all of their files to themselves.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -31,6 +31,8 @@ suite('a store of a group', { skip: noUsers, timeout: 120_000 }, () => {
       'lab/first:1': busyboxImage({ layers: [first] }),
       'lab/second:1': busyboxImage({ layers: [second] }),
       'lab/third:1': buildImage({ layers: [second] }),
+      'lab/root:1': busyboxImage({ layers: [new Layer().file('root', 'x')] }),
+      'lab/fourth:1': busyboxImage({ layers: [first, second] }),
     });
     run('chmod', ['-R', 'a+rX', folder]);
     run('mkdir', [store]);
@@ -69,6 +71,24 @@ suite('a store of a group', { skip: noUsers, timeout: 120_000 }, () => {
     const outdir = join(folder, 'out');
     run('mkdir', ['-m', '777', outdir]);
     as(ben, ['run', '--quiet', '--pull', 'never', '--outdir', outdir, tool]);
+  });
+
+  test('images share the files of layers with those of the same user, and not with others', () => {
+    as(ben, ['image', 'load', '--name', 'lab/fourth:1', join(folder, 'layout')]);
+    const [first, second, fourth] = ['first', 'second', 'fourth'].map(name => rootOf(ben, `lab/${name}:1`));
+    const inodes = (name: string) => [first, second, fourth].map(root => statSync(join(root as string, name)).ino);
+    const [annsShell, bensShell, sharedShell] = inodes('bin/busybox');
+    assert.notEqual(annsShell, bensShell);
+    assert.equal(bensShell, sharedShell);
+    assert.equal(run('find', [fourth as string, '-not', '-uid', `${ben.uid}`]), '');
+    const own = statSync(join(fourth as string, 'private/file'));
+    assert.deepEqual([own.nlink, own.uid, own.mode & 0o777], [1, ben.uid, 0o640]);
+    // Root could link any file.
+    const environment = { PATH: process.env.PATH, HOME: folder, CWL_ON_CLUSTERS_HOME: join(folder, 'home-root') };
+    const load = [helper.bundle, 'image', 'load', '--name', 'lab/root:1', '--image-store', store, '--json'];
+    const made = spawnSync(helper.node, [...load, join(folder, 'layout')], { encoding: 'utf8', env: environment });
+    assert.equal(made.status, 0, made.stderr);
+    assert.equal(run('find', [JSON.parse(made.stdout)[0].rootfs, '-not', '-uid', '0']), '');
   });
 
   test('only who made an image removes it', () => {
