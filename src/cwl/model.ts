@@ -257,9 +257,10 @@ export type Requirement = { place: Place } & (
   | {
       class: 'CUDARequirement';
       cudaVersionMin: string;
-      cudaComputeCapability: string[];
-      cudaDeviceCountMin: number | Expression;
-      cudaDeviceCountMax: number | Expression;
+      /** A single value is the least that will do; a list holds all that will do. */
+      cudaComputeCapability: string | string[];
+      cudaDeviceCountMin?: number | Expression;
+      cudaDeviceCountMax?: number | Expression;
     }
 );
 /** `ramMin` and the others in mebibytes, as CWL says. */

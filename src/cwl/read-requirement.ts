@@ -160,11 +160,10 @@ function readAmounts(node: MapNode): ResourceAmounts {
 }
 
 function readCuda(node: MapNode) {
-  const minimum = numberOf(node, 'cudaDeviceCountMin') ?? 1;
   return {
     cudaVersionMin: stringOf(node, 'cudaVersionMin') ?? '',
-    cudaComputeCapability: stringsOf(node, 'cudaComputeCapability'),
-    cudaDeviceCountMin: minimum,
-    cudaDeviceCountMax: numberOf(node, 'cudaDeviceCountMax') ?? minimum,
+    cudaComputeCapability: stringOf(node, 'cudaComputeCapability') ?? stringsOf(node, 'cudaComputeCapability'),
+    cudaDeviceCountMin: numberOf(node, 'cudaDeviceCountMin'),
+    cudaDeviceCountMax: numberOf(node, 'cudaDeviceCountMax'),
   };
 }

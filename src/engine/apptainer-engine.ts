@@ -1,5 +1,6 @@
 import type { Command } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
+import { nameGpus } from './gpus.ts';
 import type { Bind, Engine, Sandbox } from './sandbox.ts';
 
 /** Apptainer, or the Singularity that it was, and how it is to be used on this host. */
@@ -28,7 +29,7 @@ function planExec(client: ApptainerClient, sandbox: Sandbox, temporary: string):
   const atHome = sandbox.binds.find(bind => bind.guest === home);
   const binds = sandbox.binds.filter(bind => bind !== atHome);
   const prefix = client.name === 'apptainer' ? 'APPTAINERENV_' : 'SINGULARITYENV_';
-  const variables = Object.entries(others).map(([name, value]) => [prefix + name, value]);
+  const variables = Object.entries({ ...others, ...planGpus(sandbox) }).map(([name, value]) => [prefix + name, value]);
   return {
     argv: [
       client.program,
@@ -37,6 +38,7 @@ function planExec(client: ApptainerClient, sandbox: Sandbox, temporary: string):
       '--no-init',
       ...['--no-mount', 'tmp,bind-paths,hostfs'],
       ...(network ? [] : ['--net', '--network', 'none']),
+      ...(sandbox.gpus ? ['--nv'] : []),
       // It lets nobody set HOME by a variable.
       ...(atHome ? ['--home', `${atHome.host}:${atHome.guest}`] : ['--no-home']),
       ...binds.flatMap(planBind),
@@ -46,6 +48,15 @@ function planExec(client: ApptainerClient, sandbox: Sandbox, temporary: string):
     cwd: temporary,
   };
 }
+
+/** `--nv` binds the driver's libraries, but only the start files of its own images tell the loader where they are. */
+function planGpus(sandbox: Sandbox): Record<string, string> {
+  if (!sandbox.gpus) return {};
+  const own = sandbox.env.LD_LIBRARY_PATH;
+  return { LD_LIBRARY_PATH: `${libraryFolder}${own ? `:${own}` : ''}`, ...nameGpus(sandbox) };
+}
+
+const libraryFolder = '/.singularity.d/libs';
 
 function checkSandbox(name: string, { isRootfsWritable, kernelRelease, env, binds, user }: Sandbox): void {
   const hint = 'Use --engine proot.';

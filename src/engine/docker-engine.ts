@@ -1,5 +1,6 @@
 import type { Command } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
+import { bindGpus, nameGpus } from './gpus.ts';
 import type { Bind, Engine, Sandbox } from './sandbox.ts';
 
 /** A program that takes Docker's command line, and how it is to be used on this host. */
@@ -16,6 +17,11 @@ export interface DockerClient {
   isKnown: boolean;
   /** True for podman, which has options of its own. */
   isPodman: boolean;
+  /**
+   * True where GPUs are given by Docker's `--gpus`, for which NVIDIA's toolkit is installed beside the daemon; else the
+   * driver's files are bound as all others, which needs nothing but them.
+   */
+  hasGpuOption?: boolean;
   /** The client's own environment. */
   env: Record<string, string>;
   /** The caller's ids, for a daemon that would take root's; undefined where the client runs as the caller. */
@@ -52,10 +58,13 @@ function toImageName(rootfs: string): string {
   return `cwl-on-clusters:${folder.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, 128)}`;
 }
 
-function planRun(client: DockerClient, sandbox: Sandbox, temporary: string, isTerminal: boolean): Command {
-  const { rootfs, network, cwd, argv } = sandbox;
+function planRun(client: DockerClient, given: Sandbox, temporary: string, isTerminal: boolean): Command {
+  const sandbox = client.hasGpuOption ? given : bindGpus(given);
+  const { rootfs, network, cwd, argv, gpus } = sandbox;
   checkSandbox(client, sandbox);
-  const { byName, byValue } = planEnvironment(client, sandbox.env);
+  const { byName, byValue } = planEnvironment(client, { ...sandbox.env, ...nameGpus(sandbox) });
+  const devices = client.hasGpuOption ? [] : (gpus?.devices.map(each => each.guest) ?? []);
+  const isDevice = (bind: Bind) => devices.includes(bind.guest);
   const user = sandbox.user ?? client.user;
   return {
     argv: [
@@ -69,7 +78,10 @@ function planRun(client: DockerClient, sandbox: Sandbox, temporary: string, isTe
       ...(user ? ['--user', `${user.uid}:${user.gid}`] : []),
       ...Object.keys(byName).flatMap(name => ['--env', name]),
       ...Object.entries(byValue).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
-      ...sandbox.binds.flatMap(planBind),
+      ...sandbox.binds.filter(isDevice).flatMap(({ host, guest }) => ['--device', `${host}:${guest}`]),
+      ...sandbox.binds.filter(bind => !isDevice(bind)).flatMap(planBind),
+      // The value is a line of CSV, in which a list needs quotes.
+      ...(gpus && client.hasGpuOption ? ['--gpus', `"device=${gpus.ids.join(',')}"`] : []),
       ...['--workdir', cwd],
       // Above the root, which nothing may be made in, the layer takes the places to bind to.
       ...(client.isInPlace ? ['--rootfs', `${rootfs}:O`] : ['--pull', 'never', toImageName(rootfs as string)]),

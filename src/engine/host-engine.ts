@@ -1,4 +1,5 @@
 import { Failure } from '#base/failure.ts';
+import { nameGpus } from './gpus.ts';
 import type { Engine } from './sandbox.ts';
 
 /**
@@ -15,6 +16,6 @@ export const hostEngine: Engine = {
         hint: 'Use --engine auto, or remove the DockerRequirement.',
       });
     }
-    return { argv: [...sandbox.argv], env: { ...sandbox.env }, cwd: sandbox.cwd };
+    return { argv: [...sandbox.argv], env: { ...sandbox.env, ...nameGpus(sandbox) }, cwd: sandbox.cwd };
   },
 };

@@ -1,4 +1,5 @@
 import type { Command } from '#base/command.ts';
+import { bindGpus } from './gpus.ts';
 import { devices, planNetworkFiles, topology } from './host-files.ts';
 import { planOfflineFront } from './offline-front.ts';
 import type { Bind, Engine, Sandbox, Tools } from './sandbox.ts';
@@ -32,7 +33,7 @@ export function makeProotEngine(tools: Tools, options: ProotOptions): Engine {
         : { network: 'kernel', writes: 'open', inputs: 'checked', rootfs: 'checked' },
     ...(options.networkNamespaces && { offlineFront: planOfflineFront(tools) }),
     planCommand: (sandbox, temporary, { isOffline = false } = {}) =>
-      planProot(sandbox, temporary, tools, { ...options, isOffline }),
+      planProot(bindGpus(sandbox), temporary, tools, { ...options, isOffline }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from '#base/command.ts';
 import type { Rules } from '#base/rules.ts';
+import type { GpuAccess } from './gpus.ts';
 
 /** One process and all that it may see. Paths in it are absolute. */
 export interface Sandbox {
@@ -19,6 +20,8 @@ export interface Sandbox {
   user?: { uid: number; gid: number };
   /** Kernel release that `uname` tells inside, where the image's libc needs one newer than the host's. */
   kernelRelease?: string;
+  /** Undefined: it sees none. */
+  gpus?: GpuAccess;
 }
 
 export interface Bind {

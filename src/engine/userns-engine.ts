@@ -1,5 +1,6 @@
 import type { Command } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
+import { bindGpus } from './gpus.ts';
 import { planNetworkFiles } from './host-files.ts';
 import { planOfflineFront } from './offline-front.ts';
 import type { Engine, Sandbox, Tools } from './sandbox.ts';
@@ -10,7 +11,8 @@ export function makeUsernsEngine(tools: Tools): Engine {
     name: 'userns',
     rules: { network: 'kernel', writes: 'kernel', inputs: 'kernel', rootfs: 'kernel' },
     offlineFront: planOfflineFront(tools),
-    planCommand: (sandbox, temporary, { isOffline = false } = {}) => planUserns(sandbox, temporary, tools, isOffline),
+    planCommand: (sandbox, temporary, { isOffline = false } = {}) =>
+      planUserns(bindGpus(sandbox), temporary, tools, isOffline),
   };
 }
 

@@ -112,7 +112,12 @@ export class RunsView implements vscode.TreeDataProvider<RunLine> {
       case 'task': {
         const { task } = node;
         const item = toItem(describeTask(task, node.isAlone, now), `${path}/task/${task.id}`);
-        const facts = [task.image && `Image: ${task.image}`, task.engine && `Engine: ${task.engine}`, task.message];
+        const facts = [
+          task.image && `Image: ${task.image}`,
+          task.engine && `Engine: ${task.engine}`,
+          task.gpus && `GPUs: ${task.gpus.join(', ')}`,
+          task.message,
+        ];
         const command = task.commandLine ? `\n\n\`\`\`sh\n${task.commandLine}\n\`\`\`` : '';
         item.tooltip = new vscode.MarkdownString(`**${task.id}**\n\n${facts.filter(Boolean).join('\n\n')}${command}`);
         item.command = { command: 'cwl.showLog', title: 'Show Log', arguments: [{ key, node }] };

@@ -106,6 +106,7 @@ export function describeMachine(
   RunOptions,
   | 'loadEngine'
   | 'hostEngine'
+  | 'loadGpus'
   | 'spawner'
   | 'cache'
   | 'images'
@@ -124,6 +125,10 @@ export function describeMachine(
   return {
     loadEngine: isHost ? undefined : loadEngine,
     hostEngine: loadHostEngine(),
+    loadGpus: async () => {
+      const { findGpus } = await import('./gpu-node.ts');
+      return findGpus({ root: process.env.NVIDIA_DRIVER_ROOT, visible: process.env.CUDA_VISIBLE_DEVICES });
+    },
     spawner: findSpawner(),
     cache: options.cacheDir,
     images: prepareImages(loadEngine, {

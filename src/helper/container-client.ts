@@ -102,11 +102,13 @@ async function describeDocker(
   }
   // Without root, the daemon's root is the caller.
   const isRootless = (await say('info', '--format', '{{.SecurityOptions}}')).includes('rootless');
+  const isKnown = /^docker version\b/i.test(version);
   const client: DockerClient = {
     program,
     name: 'docker',
-    isKnown: /^docker version\b/i.test(version),
+    isKnown,
     isPodman: false,
+    hasGpuOption: isKnown,
     isInPlace: false,
     userns: undefined,
     env,

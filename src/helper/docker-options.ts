@@ -21,6 +21,8 @@ export interface DockerRunOptions {
   cidfile: string | undefined;
   platform: string | undefined;
   pull: 'missing' | 'always' | 'never';
+  /** `all`, so many, or these: numbers or UUIDs. */
+  gpus: 'all' | number | string[] | undefined;
 }
 
 /** Options that change nothing here: a process is not a container that could be kept, limited or given a name. */
@@ -70,6 +72,7 @@ const setters: Record<string, (options: DockerRunOptions, value: string) => void
   network: (options, value) => (options.network = parseNetwork(value)),
   cidfile: (options, value) => (options.cidfile = resolve(value)),
   platform: (options, value) => (options.platform = value),
+  gpus: (options, value) => (options.gpus = parseGpus(value)),
   pull: (options, value) => (options.pull = value === 'always' || value === 'never' ? value : 'missing'),
 };
 
@@ -91,6 +94,7 @@ export function parseDockerRun(args: readonly string[]): DockerRunOptions {
     cidfile: undefined,
     platform: undefined,
     pull: 'missing',
+    gpus: undefined,
   };
   const words = expandShort(args);
   for (let at = 0; at < words.length; at++) {
@@ -172,6 +176,16 @@ function parseUser(text: string): { uid: number; gid: number } {
   const [, uid, gid = uid] = /^(\d+)(?::(\d+))?$/.exec(text) ?? [];
   if (uid === undefined) throw usageFailure(`docker run: --user takes UID[:GID], not ${text}`);
   return { uid: Number(uid), gid: Number(gid) };
+}
+
+/** A line of CSV whose fields are `count=N`, or just `N`, `device=A,B`, and capabilities, which all are there. */
+function parseGpus(text: string): DockerRunOptions['gpus'] {
+  const fields = [...text.matchAll(/(?:"([^"]*)"|([^,]+))(?:,|$)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
+  const what = fields.find(field => !/^(?:capabilities|driver|options)=/.test(field))?.replace(/^count=/, '') ?? 'all';
+  if (what === 'all' || what === '-1') return 'all';
+  if (/^\d+$/.test(what)) return Number(what);
+  if (what.startsWith('device=')) return what.slice('device='.length).split(',');
+  throw usageFailure(`docker run: --gpus takes all, a number or device=..., not ${text}`);
 }
 
 function parseNetwork(text: string): boolean {

@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatFailure, isFailure } from '#base/failure.ts';
+import { Failure, formatFailure, isFailure } from '#base/failure.ts';
+import type { GpuAccess } from '#engine/gpus.ts';
 import type { Sandbox } from '#engine/sandbox.ts';
 import type { Image } from '#image/image.ts';
 import type { Store } from '#image/store.ts';
 import { isOlder } from '#runner/container.ts';
+import { toAccess } from '#runner/gpus.ts';
 import { type Invocation, usageFailure } from './command-line.ts';
 import { type DockerRunOptions, parseDockerRun } from './docker-options.ts';
 import { selectEngine } from './engines.ts';
@@ -49,7 +51,8 @@ async function runOptions(options: DockerRunOptions, context: DockerContext): Pr
     }
     const temporary = join(folder, 'engine');
     mkdirSync(temporary);
-    return await runSandbox(engine, planSandbox(options, image, folder), temporary, context.invocation.signal);
+    const sandbox = { ...planSandbox(options, image, folder), gpus: await chooseGpus(options.gpus) };
+    return await runSandbox(engine, sandbox, temporary, context.invocation.signal);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -81,6 +84,22 @@ function planSandbox(options: DockerRunOptions, image: Image, folder: string): S
     ...(options.user && !isOwn ? { user: options.user } : {}),
     ...(image.minimumKernel && isOlder(release(), image.minimumKernel) ? { kernelRelease: image.minimumKernel } : {}),
   };
+}
+
+async function chooseGpus(wanted: DockerRunOptions['gpus']): Promise<GpuAccess | undefined> {
+  if (wanted === undefined || wanted === 0) return undefined;
+  const { findGpus } = await import('./gpu-node.ts');
+  const names = Array.isArray(wanted) ? wanted.join(',') : process.env.CUDA_VISIBLE_DEVICES;
+  const node = await findGpus({ root: process.env.NVIDIA_DRIVER_ROOT, visible: names });
+  const count = Array.isArray(wanted) ? wanted.length : wanted === 'all' ? node.gpus.length : wanted;
+  if (node.missing === undefined && node.gpus.length >= count) {
+    return toAccess(
+      node,
+      node.gpus.slice(0, count).map(gpu => gpu.id),
+    );
+  }
+  const missing = node.missing ?? `of the ${count} GPUs asked for, there are ${node.gpus.length}`;
+  throw new Failure('docker/gpus', `docker run: --gpus: ${missing}`, { hint: 'Run it on a node with GPUs.' });
 }
 
 /** Places that programs expect to be able to write to, and those that were asked for. */

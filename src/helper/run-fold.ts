@@ -92,6 +92,7 @@ function addTask(fold: RunFold, event: Extract<RunEvent, { type: 'task' }>): voi
     commandLine: event.commandLine ?? before?.commandLine,
     engine: event.engine ?? before?.engine,
     rules: event.rules ?? before?.rules,
+    gpus: event.gpus ?? before?.gpus,
     message: event.message,
     folder: event.folder ?? before?.folder,
   });

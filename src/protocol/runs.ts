@@ -47,6 +47,8 @@ export interface TaskSummary {
   engine?: string;
   /** Who saw to it that the tool kept to the rules. */
   rules?: Rules;
+  /** UUIDs of the GPUs that it has got. */
+  gpus?: string[];
   message?: string;
   /** Its folder, absolute on the cluster: working directory and logs. */
   folder?: string;

@@ -8,13 +8,11 @@ import { now, type RunState, type Scope } from './run-state.ts';
 
 /** What a tool can't do without, and this program does not offer. */
 export function refuseUnsupported(scope: Scope): void {
-  for (const name of ['MPIRequirement', 'CUDARequirement'] as const) {
-    const requirement = scope.requirements.required.get(name);
-    if (!requirement) continue;
-    throw new Failure('runner/unsupported', `${formatPlace(requirement.place)}: ${name} is not supported`, {
-      hint: 'Move it to hints if the tool can run without it.',
-    });
-  }
+  const requirement = scope.requirements.required.get('MPIRequirement');
+  if (!requirement) return;
+  throw new Failure('runner/unsupported', `${formatPlace(requirement.place)}: MPIRequirement is not supported`, {
+    hint: 'Move it to hints if the tool can run without it.',
+  });
 }
 
 /** What a tool runs in. */

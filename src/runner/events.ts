@@ -40,6 +40,8 @@ export type RunEvent =
       commandLine?: string;
       image?: string;
       engine?: string;
+      /** With `engine`: the UUIDs of the GPUs that it has got. */
+      gpus?: string[];
       /** With `engine`: who saw to it that the tool kept to the rules. */
       rules?: Rules;
       message?: string;

@@ -1,5 +1,5 @@
 import { Failure } from '#base/failure.ts';
-import { type Capacity, chooseGrant, type Grant, isFree, type Wish } from '#scheduler/this-host.ts';
+import { type Capacity, chooseDevices, chooseGrant, type Grant, isFree, type Wish } from '#scheduler/this-host.ts';
 
 /** Lets tasks start in the order in which they ask, smaller ones ahead of one that has to wait for room. */
 export class Gate {
@@ -32,20 +32,28 @@ export class Gate {
   /** Resolves when there is room; the caller gives it back with the returned function. Rejects when the run is aborted. */
   async enter(grant: Grant): Promise<() => void> {
     this.#signal.throwIfAborted();
-    if (isFree(grant, this.#running, this.#capacity)) this.#running.add(grant);
-    else await new Promise<void>((open, refuse) => this.#waiting.add({ grant, open, refuse }));
+    if (!this.#take(grant)) await new Promise<void>((open, refuse) => this.#waiting.add({ grant, open, refuse }));
     return () => {
       this.#running.delete(grant);
       this.#admit();
     };
   }
 
+  /** False where there is no room now. */
+  #take(grant: Grant): boolean {
+    if (!isFree(grant, this.#running, this.#capacity)) return false;
+    const taken = chooseDevices(grant, this.#running);
+    if (!taken) return false;
+    grant.taken = taken;
+    this.#running.add(grant);
+    return true;
+  }
+
   #admit(): void {
     if (this.#running.size >= this.#capacity.tasks) return;
     for (const entry of this.#waiting) {
-      if (!isFree(entry.grant, this.#running, this.#capacity)) continue;
+      if (!this.#take(entry.grant)) continue;
       this.#waiting.delete(entry);
-      this.#running.add(entry.grant);
       entry.open();
       if (this.#running.size >= this.#capacity.tasks) return;
     }

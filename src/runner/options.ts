@@ -6,6 +6,7 @@ import type { Engine } from '#engine/sandbox.ts';
 import type { Image } from '#image/image.ts';
 import type { Capacity } from '#scheduler/this-host.ts';
 import type { RunEvent } from './events.ts';
+import type { GpuNode } from './gpus.ts';
 
 export type DockerRequirement = Extract<Requirement, { class: 'DockerRequirement' }>;
 
@@ -36,6 +37,8 @@ export interface RunOptions {
   loadEngine: (() => Promise<Engine>) | undefined;
   /** Runs tools that name no image. */
   hostEngine: Engine;
+  /** Called once, for the first tool that asks for GPUs. */
+  loadGpus(): Promise<GpuNode>;
   images: ImageSource;
   /** The kit's program that starts tasks; undefined: this process starts them itself, which takes longer. */
   spawner?: string;

@@ -7,6 +7,7 @@ import type { Engine } from '#engine/sandbox.ts';
 import type { Image } from '#image/image.ts';
 import type { RunEvent } from './events.ts';
 import type { Gate } from './gate.ts';
+import type { GpuNode } from './gpus.ts';
 import type { TaskEvent } from './journal.ts';
 import type { DockerRequirement, RunOptions } from './options.ts';
 import type { ReuseCache } from './reuse-cache.ts';
@@ -32,6 +33,10 @@ export interface RunState {
   failures: { task: string; message: string; unsupported: boolean }[];
   /** The engine for tools with an image. */
   loadEngine(): Promise<Engine>;
+  /** The GPUs of this node. */
+  loadGpus(): Promise<GpuNode>;
+  /** Tells what holds for many tasks alike. */
+  warnOnce(text: string): void;
   /** True where the image is there without waiting. */
   isReady(requirement: DockerRequirement): boolean;
   resolveImage(requirement: DockerRequirement): Promise<Image>;

@@ -107,6 +107,8 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
   const killer = new AbortController();
   const signal = AbortSignal.any([options.signal, killer.signal]);
   let engine: Promise<Engine> | undefined;
+  let gpus: ReturnType<RunOptions['loadGpus']> | undefined;
+  const warnings = new Set<string>();
   const images = new Map<string, Promise<Image>>();
   const ready = new Set<string>();
   const ontologies = new Map<string, Promise<Ontology>>();
@@ -126,6 +128,14 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
     loadEngine() {
       engine ??= options.loadEngine?.() ?? Promise.reject(new Failure('runner/no-engine', 'no engine for containers'));
       return engine;
+    },
+    loadGpus() {
+      gpus ??= options.loadGpus();
+      return gpus;
+    },
+    warnOnce(text) {
+      if (!warnings.has(text)) options.log.warn(text);
+      warnings.add(text);
     },
     isReady: requirement => ready.has(toImageKey(requirement)),
     resolveImage(requirement) {

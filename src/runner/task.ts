@@ -13,9 +13,11 @@ import { collectOutputs, readOutputObject } from '#cwl/outputs.ts';
 import { findRequirement } from '#cwl/requirements.ts';
 import { evaluateResources } from '#cwl/resources.ts';
 import { evaluateNetworkAccess, evaluateReuse, evaluateTimeLimit } from '#cwl/single-values.ts';
+import type { GpuAccess } from '#engine/gpus.ts';
 import type { Engine, Sandbox } from '#engine/sandbox.ts';
 import { type Container, findContainer, isOlder, refuseUnsupported } from './container.ts';
 import { buildEnvironment } from './environment.ts';
+import { grantGpus, toAccess } from './gpus.ts';
 import { Guards } from './guards.ts';
 import { GuestView } from './guest-view.ts';
 import { completeNames } from './inputs.ts';
@@ -54,12 +56,13 @@ export async function runTool(
   };
   const request = evaluateResources(scope.requirements, context);
   const isHint = !scope.requirements.required.has('ResourceRequirement');
-  const grant = run.gate.grant(request, { isHint });
+  const gpus = await grantGpus(run, scope, context);
+  const grant = { ...run.gate.grant(request, { isHint }), devices: gpus };
   const container = await findContainer(run, scope);
   const leave = await run.gate.enter(grant);
   try {
     run.checkGoesOn();
-    const task = new Task(run, tool, scope, container, listing);
+    const task = new Task(run, tool, scope, container, listing, toAccess(gpus?.node, grant.taken ?? []));
     context.runtime = {
       outdir: task.paths.work.guest,
       tmpdir: task.paths.temporary.guest,
@@ -67,6 +70,7 @@ export async function runTool(
       ram: Math.max(1, Math.ceil(grant.ram)),
       outdirSize: Math.max(1, Math.ceil(request.outdir.min)),
       tmpdirSize: Math.max(1, Math.ceil(request.tmpdir.min)),
+      ...(gpus && { cudaDeviceCount: gpus.count }),
     };
     return await task.run(context);
   } finally {
@@ -81,6 +85,7 @@ class Task {
   readonly #scope: Scope;
   readonly #container: Container | undefined;
   readonly #listing: LoadListing;
+  readonly #gpus: GpuAccess | undefined;
   readonly #folder: TaskFolder;
   readonly #slot: Slot;
   readonly #logs: { path: string; stream: 'stdout' | 'stderr' }[] = [];
@@ -92,12 +97,14 @@ class Task {
     scope: Scope,
     container: Container | undefined,
     listing: LoadListing,
+    gpus: GpuAccess | undefined,
   ) {
     this.#run = run;
     this.#tool = tool;
     this.#scope = scope;
     this.#container = container;
     this.#listing = listing;
+    this.#gpus = gpus;
     this.#folder = makeTaskFolder(run.options.folder, scope.task);
     this.#slot = run.slots.take();
     const isSandboxed = container !== undefined;
@@ -151,6 +158,7 @@ class Task {
       engine: engine.name,
       rules: sandbox.network ? { ...engine.rules, network: undefined } : engine.rules,
       ...(image && { image: image.reference }),
+      ...(this.#gpus && { gpus: this.#gpus.ids }),
       folder: this.#folder.path,
     };
     this.#run.record({
@@ -277,6 +285,7 @@ class Task {
       }),
       argv,
       network: evaluateNetworkAccess(requirements, context),
+      gpus: this.#gpus,
       ...(image?.minimumKernel && isOlder(release(), image.minimumKernel)
         ? { kernelRelease: image.minimumKernel }
         : {}),

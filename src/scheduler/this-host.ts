@@ -10,6 +10,10 @@ export interface Capacity {
 export interface Grant {
   cores: number;
   ram: number;
+  /** So many of these, each for this task alone. */
+  devices?: { count: number; among: readonly string[] };
+  /** Those of `devices` that it has got. */
+  taken?: readonly string[];
 }
 
 /** A range that a task asks for; `max` is never below `min`. */
@@ -42,4 +46,12 @@ export function isFree(grant: Grant, running: Iterable<Grant>, capacity: Capacit
   }
   // Sums of fractions such as 0.1 are a little off.
   return cores <= capacity.cores + 1e-9 && ram <= capacity.ram + 1e-9 && tasks <= capacity.tasks;
+}
+
+/** The devices that `grant` gets beside those that run; undefined where there are not enough. */
+export function chooseDevices({ devices }: Grant, running: Iterable<Grant>): readonly string[] | undefined {
+  if (!devices) return [];
+  const taken = new Set([...running].flatMap(other => other.taken ?? []));
+  const free = devices.among.filter(each => !taken.has(each));
+  return free.length < devices.count ? undefined : free.slice(0, devices.count);
 }

@@ -12,7 +12,7 @@ import { findFinished } from '#runner/journal.ts';
 import { toTaskKey } from '#runner/key.ts';
 import { planRelocation } from '#runner/relocate-plan.ts';
 import { toFolderName } from '#runner/task-folder.ts';
-import { chooseGrant, isFree } from '#scheduler/this-host.ts';
+import { chooseGrant, type Grant, isFree } from '#scheduler/this-host.ts';
 
 const wish = (cores: number, ram = 100) => ({ cores: { min: cores, max: cores }, ram: { min: ram, max: ram } });
 const capacity = { cores: 4, ram: 1000, tasks: 3 };
@@ -34,6 +34,28 @@ test('tasks fit while cores, memory and their number allow', () => {
   assert.ok(!isFree({ cores: 1, ram: 950 }, [one], capacity));
   const tenth = { cores: 0.1, ram: 1 };
   assert.ok(isFree(tenth, Array(9).fill(tenth), { cores: 1, ram: 100, tasks: 100 }));
+});
+
+test('a device belongs to one task at a time', async () => {
+  const gate = new Gate({ cores: 9, ram: 1000, tasks: 10 }, new AbortController().signal);
+  const ask = (count: number, among: string[]): Grant => ({ cores: 1, ram: 1, devices: { count, among } });
+  const [first, second, both, other] = [ask(1, ['a', 'b']), ask(1, ['a', 'b']), ask(2, ['a', 'b']), ask(1, ['b', 'c'])];
+  const leaveFirst = await gate.enter(first);
+  const leaveSecond = await gate.enter(second);
+  assert.deepEqual([first.taken, second.taken], [['a'], ['b']]);
+  let isIn = false;
+  const waiting = gate.enter(both).then(leave => {
+    isIn = true;
+    return leave;
+  });
+  await gate.enter(other);
+  assert.deepEqual(other.taken, ['c']);
+  leaveFirst();
+  await new Promise(setImmediate);
+  assert.equal(isIn, false, 'one of its two is taken');
+  leaveSecond();
+  await waiting;
+  assert.deepEqual(both.taken, ['a', 'b']);
 });
 
 test('the gate lets tasks in as others leave, smaller ones ahead, and none after an abort', async () => {
