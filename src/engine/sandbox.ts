@@ -45,6 +45,8 @@ export interface Tools {
 /** A way to run a {@link Sandbox}. It says the command, it runs nothing. */
 export interface Engine {
   name: string;
+  /** For a person: why it was taken on this node; undefined where nothing was tested. */
+  why?: string;
   /** Who sees to the rules in it; those that are `checked` are for its caller to check. */
   rules: Required<Rules>;
   /** The engine that runs this sandbox in its place; undefined where it does so itself. */

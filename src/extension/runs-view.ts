@@ -100,7 +100,8 @@ export class RunsView implements vscode.TreeDataProvider<RunLine> {
         const tooltip = [
           `**${run.label}** on ${key.cluster}`,
           run.message ? shortenPaths(run, run.message) : '',
-          `Started ${new Date(run.started).toLocaleString()}`,
+          `Started ${new Date(run.started).toLocaleString()}${run.hostname ? ` on ${run.hostname}` : ''}`,
+          run.engine ? `Images run with ${[run.engine.name, run.engine.why].filter(Boolean).join(': ')}` : '',
         ];
         item.tooltip = new vscode.MarkdownString(
           [...tooltip, `Outputs: \`${run.outdir}\``].filter(Boolean).join('\n\n'),

@@ -1,4 +1,5 @@
-import type { ProbeReport } from '#protocol/probe.ts';
+import { hostname as localName } from 'node:os';
+import type { EngineReport, ProbeReport } from '#protocol/probe.ts';
 import { type HelperCommand, usageFailure } from './command-line.ts';
 import { clientPrograms } from './container-client.ts';
 import { probeHost } from './probe-host.ts';
@@ -42,18 +43,37 @@ function parseProbe(args: readonly string[]) {
 }
 
 function formatReport(report: ProbeReport, asked: string | undefined): string {
-  const { hostname, os, kernel, arch, cores, memoryBytes } = report;
-  const engines = report.engines.map(({ works, engine, message }) => {
-    const told = message.startsWith(`${engine}: `) ? message : `${engine}: ${message}`;
-    return `${works ? 'yes' : 'no '}  ${told}\n`;
-  });
+  const { hostname, os, kernel, arch, cores, memoryBytes, job, tested, className } = report;
+  const size = `${cores} processors, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB`;
+  const findings = report.findings.map(
+    ({ what, isGood, message }) => `${isGood ? 'good' : 'poor'}  ${what}: ${message}\n`,
+  );
   return [
-    `${hostname}: ${os}, Linux ${kernel} (${arch}), ${cores} processors, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB\n`,
-    ...engines,
+    `${localName()}: ${os}, Linux ${kernel} (${arch}), ${size}${job === undefined ? '' : `, in a ${job}`}\n`,
     report.best === undefined
       ? asked === undefined
-        ? 'No sandbox works here.\n'
+        ? 'No sandbox works here, so only tools that need no image can be run (--engine host). What is missing, and the cures:\n'
         : `The engine ${asked} does not work here.\n`
       : `Tools with an image run with: ${report.best}\n`,
+    '\nWhat this node offers:\n',
+    ...findings,
+    '\nSandboxes, the fastest first:\n',
+    ...formatEngines(report.engines),
+    `\nTested ${tested} on ${hostname}`,
+    report.isRemembered
+      ? `, and for a day believed of all nodes ${className} with the same settings (--fresh tests again).\n`
+      : '.\n',
   ].join('');
+}
+
+/** Forms of one engine that fail alike are told of once. */
+function formatEngines(engines: readonly EngineReport[]): string[] {
+  const lines = new Map<string, { names: string[]; works: boolean }>();
+  for (const { engine, works, message } of engines) {
+    const said = message.startsWith(`${engine}: `) ? message.slice(engine.length + 2) : message;
+    const known = lines.get(said);
+    if (known) known.names.push(engine);
+    else lines.set(said, { names: [engine], works });
+  }
+  return [...lines].map(([said, { names, works }]) => `${works ? 'yes' : 'no '}  ${names.join(', ')}: ${said}\n`);
 }

@@ -88,6 +88,8 @@ export function formatDetail(detail: RunDetail): string {
     ['state', detail.state],
     ['started', detail.started],
     ...(detail.ended ? [['ended', detail.ended]] : []),
+    ...(detail.hostname ? [['node', detail.hostname]] : []),
+    ...(detail.engine ? [['engine', [detail.engine.name, detail.engine.why].filter(Boolean).join(': ')]] : []),
     ['outputs in', detail.outdir],
     ['folder', detail.folder],
     ...(detail.message ? [['message', indent(detail.message)]] : []),

@@ -3,9 +3,9 @@ import { Failure } from '#base/failure.ts';
 import { makeApptainerEngine } from '#engine/apptainer-engine.ts';
 import { type DockerClient, makeDockerEngine, planImport } from '#engine/docker-engine.ts';
 import type { Engine, Tools } from '#engine/sandbox.ts';
-import { planSelfTest } from '#engine/self-test.ts';
+import { type EngineTest, planSelfTest } from '#engine/self-test.ts';
 import { importRootfs } from './docker-import.ts';
-import { ask, type TestedEngine, withSelfTestFiles } from './self-test.ts';
+import { ask, withSelfTestFiles } from './self-test.ts';
 import { isExecutable } from './tools.ts';
 
 /** Engines that are programs of the host's, and what they are looked for by. */
@@ -40,7 +40,7 @@ export interface ClientOptions {
 export async function findClient(
   name: string,
   { tools, folder, command }: ClientOptions,
-): Promise<{ engine: PreparedEngine | undefined; tested: TestedEngine[] }> {
+): Promise<{ engine: PreparedEngine | undefined; tested: EngineTest[] }> {
   const wanted = command === undefined ? (clientPrograms[name] ?? []) : [command];
   const programs = wanted.map(findProgram).filter(path => path !== undefined);
   if (programs.length === 0) {
@@ -48,7 +48,7 @@ export async function findClient(
       hint: 'Load its module or put it into PATH, or name it: --docker-command CMD, dockerCommand of the cluster. --engine auto needs none.',
     });
   }
-  const tested: TestedEngine[] = [];
+  const tested: EngineTest[] = [];
   for (const program of programs) {
     for (const { engine, planImport } of await describeEngines(program)) {
       const result = await testEngine(engine, planImport, tools, folder);

@@ -1,11 +1,14 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { hostEngine } from '#engine/host-engine.ts';
 import type { Engine, Sandbox, Tools } from '#engine/sandbox.ts';
+import type { EngineTest } from '#engine/self-test.ts';
 import { clientPrograms, findClient, type PreparedEngine } from './container-client.ts';
 import { findHome } from './home.ts';
-import { makeEngines, runSelfTests, type SelfTestReport } from './self-test.ts';
-import { readReport, writeReport } from './self-test-cache.ts';
+import { describeNode } from './node-class.ts';
+import { makeEngines, runSelfTests } from './self-test.ts';
+import { type NodeReport, readReport, writeReport } from './self-test-cache.ts';
 import { findTools } from './tools.ts';
 
 export interface SelectOptions {
@@ -53,7 +56,10 @@ export async function selectEngine(name: string | undefined, options: SelectOpti
     .filter(each => report.engines.some(tested => tested.engine === each && tested.works))
     .map(each => engines.find(engine => engine.name === each) as Engine);
   const [best, ...others] = working;
-  if (best) return name === undefined || name === 'auto' ? withFallback(best, others) : best;
+  if (best) {
+    const chosen = { ...best, why: explainChoice(best.name, wanted, report.engines) };
+    return name === undefined || name === 'auto' ? withFallback(chosen, others) : chosen;
+  }
   const seen = report.engines.filter(each => wanted.includes(each.engine)).map(each => each.message);
   throw new Failure('engine/unusable', `no sandbox works on this node: ${seen.join('; ')}`, {
     hint: 'The command `probe` of the helper tells more. Without a sandbox only tools that need no image can run (--engine host).',
@@ -63,7 +69,7 @@ export async function selectEngine(name: string | undefined, options: SelectOpti
 /** Tested each time: whether a daemon runs, and what it allows, may change at any time. */
 async function selectClient(name: string, options: SelectOptions): Promise<PreparedEngine> {
   const { engine, tested } = await testClient(name, options);
-  if (engine) return engine;
+  if (engine) return { ...engine, why: tested.at(-1)?.message };
   throw new Failure(
     'engine/unusable',
     `no container works on this node: ${tested.map(each => each.message).join('; ')}`,
@@ -81,14 +87,30 @@ export function testClient(name: string, options: SelectOptions = {}): ReturnTyp
 }
 
 /** What the engines can do here; from the cache of this class of nodes unless `fresh`. */
-export async function findReport(options: SelectOptions = {}): Promise<SelfTestReport> {
+export async function findReport(options: SelectOptions = {}): Promise<NodeReport> {
   const tools = options.tools ?? findTools();
-  const folder = options.folder ?? join(findHome().folder, 'probe');
-  const known = options.fresh ? undefined : readReport(folder, tools);
+  const home = findHome();
+  const folder = options.folder ?? join(home.folder, 'probe');
+  const { id, name: className, job, settings } = describeNode(tools, [home.folder, home.images]);
+  // What a filter refuses can't be seen, so two nodes with one may differ in all.
+  const known = options.fresh || settings.isFiltered ? undefined : readReport(folder, id);
   if (known) return known;
-  const report = await runSelfTests(tools, folder);
-  if (report.engines.some(each => each.works)) writeReport(folder, tools, report);
+  const found = await runSelfTests(tools, folder);
+  const report = { hostname: hostname(), className, tested: new Date().toISOString(), job, settings, ...found };
+  const isSure = report.engines.some(each => each.works) && !report.engines.some(each => each.isPassing);
+  if (isSure) writeReport(folder, id, report);
   return report;
+}
+
+/** What `auto` takes where the tests ended like this. */
+export function chooseByDefault(tests: readonly EngineTest[]): string | undefined {
+  return preferences.auto?.find(name => tests.some(each => each.engine === name && each.works));
+}
+
+/** What was seen of the engine, and of those that would have been better. */
+function explainChoice(name: string, wanted: readonly string[], tests: readonly EngineTest[]): string {
+  const better = wanted.slice(0, wanted.indexOf(name));
+  return [name, ...better].flatMap(each => tests.find(test => test.engine === each)?.message ?? []).join('; ');
 }
 
 const preferences: Record<string, string[]> = {

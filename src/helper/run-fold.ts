@@ -9,6 +9,10 @@ export interface RunFold {
   started: string;
   ended?: string;
   message?: string;
+  /** The node where the run is, or was last. */
+  hostname?: string;
+  /** What tools with an image run in there, and why. */
+  engine?: { name: string; why?: string };
   steps: { id: string; label?: string }[];
   tasks: Map<string, TaskSummary>;
   outputs?: Record<string, unknown>;
@@ -23,6 +27,7 @@ export function createFold(label: string, outdir: string, started: string): RunF
 export function addEvent(fold: RunFold, event: RunEvent): void {
   if (event.type === 'run-started') addStart(fold, event);
   else if (event.type === 'task') addTask(fold, event);
+  else if (event.type === 'engine') fold.engine = { name: event.engine, why: event.why };
   else if (event.type === 'run-ended') addEnd(fold, event);
 }
 
@@ -44,6 +49,8 @@ export function toSummary(id: string, folder: string, fold: RunFold): RunSummary
     folder,
     outdir: fold.outdir,
     message: fold.message,
+    hostname: fold.hostname,
+    engine: fold.engine,
     tasks: countTasks(fold),
   };
 }
@@ -66,6 +73,8 @@ function addStart(fold: RunFold, event: Extract<RunEvent, { type: 'run-started' 
   if (!event.resumed) fold.started = event.time;
   fold.label = event.label;
   fold.outdir = event.outdir;
+  fold.hostname = event.hostname;
+  fold.engine = undefined;
   fold.steps = event.steps;
   fold.state = 'running';
   fold.ended = undefined;

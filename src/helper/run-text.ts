@@ -5,6 +5,10 @@ export function formatEvent(event: RunEvent): string | undefined {
   if (event.type === 'progress') return undefined;
   if (event.type === 'run-started')
     return event.resumed ? `Going on with ${event.label}\n` : `Running ${event.label}\n`;
+  if (event.type === 'engine') {
+    const why = event.why === undefined ? '' : `: ${event.why}`;
+    return `Tools with an image run with ${event.engine} on ${event.hostname}${why}\n`;
+  }
   if (event.type === 'run-ended') return event.state === 'success' ? 'The run has ended well.\n' : undefined;
   switch (event.state) {
     case 'running':

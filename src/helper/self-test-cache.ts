@@ -1,50 +1,93 @@
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { arch, hostname, release, version } from 'node:os';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Tools } from '#engine/sandbox.ts';
+import type { NodeSettings } from '#engine/node-settings.ts';
 import type { SelfTestReport } from './self-test.ts';
+
+/** What was found out about a class of nodes, and where and when. */
+export interface NodeReport extends SelfTestReport {
+  hostname: string;
+  /** `cn#`. */
+  className: string;
+  /** ISO 8601. */
+  tested: string;
+  /** `Slurm job 1234`: what it was tested in. */
+  job?: string;
+  settings: NodeSettings;
+}
 
 /** How long a report is believed, milliseconds: administrators change settings, and nodes are installed anew. */
 const lifetime = 24 * 60 * 60 * 1000;
+/** How long it is shown. */
+const memory = 30 * lifetime;
 
 /** The report of an earlier self-test on a node of this class; undefined where there is none that still holds. */
-export function readReport(folder: string, tools: Tools): SelfTestReport | undefined {
-  const path = toPath(folder, tools);
+export function readReport(folder: string, id: string): NodeReport | undefined {
+  return read(toPath(folder, id), lifetime);
+}
+
+/** What is known of all classes of nodes on which the helper was used, newest first. */
+export function listReports(folder: string): NodeReport[] {
+  return listNames(folder)
+    .filter(name => name.endsWith('.json'))
+    .flatMap(name => read(join(folder, name), memory) ?? [])
+    .sort((a, b) => (a.tested < b.tested ? 1 : -1));
+}
+
+/**
+ * Keeps a report for the next time; without it the next time only takes longer, so failing is no failure. Nodes that share
+ * the folder may do so at once: each writes a file of its own, and the last one to rename it wins.
+ */
+export function writeReport(folder: string, id: string, report: NodeReport): void {
+  const path = toPath(folder, id);
+  // Numbers of processes come again on other nodes.
+  const temporary = `${path}.${randomBytes(8).toString('hex')}.new`;
   try {
-    if (Date.now() - statSync(path).mtimeMs > lifetime) return undefined;
-    return JSON.parse(readFileSync(path, 'utf8')) as SelfTestReport;
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(temporary, JSON.stringify(report), { flag: 'wx' });
+    renameSync(temporary, path);
+    for (const name of listNames(folder)) removeOld(join(folder, name));
+  } catch {
+    // A read-only or full home.
+    tryToRemove(temporary);
+  }
+}
+
+function toPath(folder: string, id: string): string {
+  return join(folder, `${id}.json`);
+}
+
+/** Undefined for what is too old, or nothing that this program has written. */
+function read(path: string, age: number): NodeReport | undefined {
+  try {
+    if (Date.now() - statSync(path).mtimeMs > age) return undefined;
+    const report = JSON.parse(readFileSync(path, 'utf8')) as NodeReport;
+    const isWhole = Array.isArray(report.engines) && report.features !== undefined && report.settings !== undefined;
+    return isWhole ? report : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Keeps a report for the next time; without it the next time only takes longer, so failing is no failure. */
-export function writeReport(folder: string, tools: Tools, report: SelfTestReport): void {
-  const path = toPath(folder, tools);
+/** What a node that broke down has left, and classes that there are no more. */
+function removeOld(path: string): void {
+  const limit = path.endsWith('.json') ? memory : path.endsWith('.new') ? lifetime : undefined;
+  const modified = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  if (limit !== undefined && modified !== undefined && Date.now() - modified > limit) tryToRemove(path);
+}
+
+function tryToRemove(path: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
-    const temporary = `${path}.${process.pid}`;
-    writeFileSync(temporary, JSON.stringify(report));
-    renameSync(temporary, path);
+    unlinkSync(path);
   } catch {
-    // A read-only or full home.
+    // Another has, or nobody can.
   }
 }
 
-/** Nodes that differ only in the numbers of their names, with one kernel and one kit, are of one class. */
-function toPath(folder: string, tools: Tools): string {
-  const name = hostname().replaceAll(/\d+/g, '#');
-  const launcher = statSync(tools.launcher, { throwIfNoEntry: false });
-  const parts = [
-    release(),
-    version(),
-    arch(),
-    name,
-    process.getuid?.(),
-    tools.launcher,
-    launcher?.mtimeMs,
-    launcher?.size,
-  ];
-  return join(folder, `${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)}.json`);
+function listNames(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }

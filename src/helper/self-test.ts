@@ -1,44 +1,43 @@
 import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Query } from '#base/command.ts';
 import { makeProotEngine } from '#engine/proot-engine.ts';
 import type { Engine, Tools } from '#engine/sandbox.ts';
 import {
+  type EngineTest,
   type Features,
   planFeatures,
+  planHostCost,
   planSelfTest,
   type SelfTestFiles,
-  type SelfTestResult,
 } from '#engine/self-test.ts';
 import { makeUsernsEngine } from '#engine/userns-engine.ts';
 
 /** A sandbox that answers within this, or does not work, milliseconds: PRoot has been seen to hang. */
 const patience = 10_000;
 
-/** An engine and what its self-test on this host said. */
-export interface TestedEngine extends SelfTestResult {
-  engine: string;
-}
-
 export interface SelfTestReport {
   features: Features;
   /** Fastest first. */
-  engines: TestedEngine[];
+  engines: EngineTest[];
+  /** Nanoseconds for one stat(2) without a sandbox. */
+  hostStatCost?: number;
 }
 
 /** Runs every engine of the kit once, in a root file system made for it below `folder`, which is removed again. */
 export async function runSelfTests(tools: Tools, folder: string): Promise<SelfTestReport> {
   const features = await ask(planFeatures(tools.launcher));
   return withSelfTestFiles(tools, folder, async files => {
-    const engines: TestedEngine[] = [];
+    const engines: EngineTest[] = [];
     for (const engine of makeEngines(tools, features)) {
       // The other forms of PRoot are for kernels on which the usual one does not work.
       const isUsual = engine.name === 'userns' || engine.name === 'proot';
       if (!isUsual && engines.some(each => each.engine.startsWith('proot') && each.works)) continue;
       engines.push({ engine: engine.name, ...(await ask(planSelfTest(engine, files))) });
     }
-    return { features, engines };
+    return { features, engines, hostStatCost: await ask(planHostCost(tools.launcher, files)) };
   });
 }
 
@@ -48,12 +47,21 @@ export async function withSelfTestFiles<T>(
   folder: string,
   test: (files: SelfTestFiles) => Promise<T>,
 ): Promise<T> {
-  mkdirSync(folder, { recursive: true });
-  const place = mkdtempSync(join(folder, 'self-test-'));
+  const place = makePlace(folder);
   try {
     return await test(layOut(place, tools));
   } finally {
     rmSync(place, { recursive: true, force: true });
+  }
+}
+
+/** On some nodes the home can only be read, or is full. */
+function makePlace(folder: string): string {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return mkdtempSync(join(folder, 'self-test-'));
+  } catch {
+    return mkdtempSync(join(tmpdir(), 'cwl-self-test-'));
   }
 }
 

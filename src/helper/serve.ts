@@ -82,6 +82,7 @@ export function answerRequests(
 
   // A self-test is only loaded, and run, when it is asked for.
   answer(protocol.probe, async fields => (await import('./probe-host.ts')).probeHost({ fresh: fields.fresh === true }));
+  answer(protocol.listNodes, async () => (await import('./probe-host.ts')).listNodes());
 
   answer(protocol.findMissingSources, async fields => ({
     missing: await findMissing(home, takeTexts(fields, 'digests')),

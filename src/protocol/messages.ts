@@ -3,7 +3,7 @@
 import { NotificationType, RequestType, RequestType0 } from 'vscode-jsonrpc';
 import type { Problem } from '#base/problem.ts';
 import type { LockFinding } from './locks.ts';
-import type { ProbeReport } from './probe.ts';
+import type { NodeReport, ProbeReport } from './probe.ts';
 import type { RunDetail, RunSummary } from './runs.ts';
 
 /** Raised when a message changes its shape; both ends must agree. */
@@ -29,6 +29,9 @@ export const hello = new RequestType0<Hello, FailureData>('hello');
 
 /** Looks at the host and runs the engines' self-tests; cached per node class unless `fresh`. */
 export const probe = new RequestType<{ fresh?: boolean }, ProbeReport, FailureData>('probe');
+
+/** What is known of the classes of nodes on which the helper has been used, newest first. */
+export const listNodes = new RequestType0<NodeReport[], FailureData>('probe/nodes');
 
 /** Which of these files (by SHA-256, hex) the source store lacks. */
 export const findMissingSources = new RequestType<{ digests: string[] }, { missing: string[] }, FailureData>(

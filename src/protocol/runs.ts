@@ -28,6 +28,10 @@ export interface RunSummary {
   outdir: string;
   /** What failed, for a person. */
   message?: string;
+  /** The node where it is, or was last. */
+  hostname?: string;
+  /** What tools with an image run in there, and why. */
+  engine?: { name: string; why?: string };
   tasks: { total: number; done: number; failed: number; running: number };
 }
 

@@ -50,6 +50,8 @@ export type RunEvent =
       /** Digest of the process and its inputs, to check that a finished task is still the same one. */
       key?: string;
     }
+  /** What tools with an image run in, on which node, and why. */
+  | { type: 'engine'; time: string; hostname: string; engine: string; why?: string }
   /** Not written to the journal: it is about now. */
   | { type: 'progress'; time: string; progress: Progress | undefined }
   | {

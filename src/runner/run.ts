@@ -109,6 +109,13 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
   let engine: Promise<Engine> | undefined;
   let gpus: ReturnType<RunOptions['loadGpus']> | undefined;
   const warnings = new Set<string>();
+  const loadEngine = async () => {
+    if (!options.loadEngine) throw new Failure('runner/no-engine', 'no engine for containers');
+    const loaded = await options.loadEngine();
+    const { name, why } = loaded;
+    record({ type: 'engine', time: now(), hostname: hostname(), engine: name, ...(why !== undefined && { why }) });
+    return loaded;
+  };
   const images = new Map<string, Promise<Image>>();
   const ready = new Set<string>();
   const ontologies = new Map<string, Promise<Ontology>>();
@@ -126,7 +133,7 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
     failures,
     record,
     loadEngine() {
-      engine ??= options.loadEngine?.() ?? Promise.reject(new Failure('runner/no-engine', 'no engine for containers'));
+      engine ??= loadEngine();
       return engine;
     },
     loadGpus() {

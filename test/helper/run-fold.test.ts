@@ -45,6 +45,8 @@ describe('the fold of a journal', () => {
       folder: '/runs/id',
       outdir: '/default',
       message: undefined,
+      hostname: undefined,
+      engine: undefined,
       tasks: { total: 0, done: 0, failed: 0, running: 0 },
     });
   });
@@ -53,7 +55,13 @@ describe('the fold of a journal', () => {
     const state = fold(
       start(1),
       { ...task(2, 'index', 'preparing'), image: 'bowtie2:2', folder: '/t/index' } as RunEvent,
-      { ...task(3, 'index', 'running'), commandLine: 'bowtie2-build a b', engine: 'proot', rules } as RunEvent,
+      {
+        ...task(3, 'index', 'running'),
+        commandLine: 'bowtie2-build a b',
+        engine: 'proot',
+        rules,
+        gpus: ['GPU-1'],
+      } as RunEvent,
       { ...task(5, 'index', 'failure'), exitCode: 3, message: 'exit code 3' } as RunEvent,
     );
     assert.deepEqual(toDetail('id', '/f', state).taskList, [
@@ -68,6 +76,7 @@ describe('the fold of a journal', () => {
         commandLine: 'bowtie2-build a b',
         engine: 'proot',
         rules,
+        gpus: ['GPU-1'],
         message: 'exit code 3',
         folder: '/t/index',
       },
@@ -91,6 +100,18 @@ describe('the fold of a journal', () => {
       ['proot', 'granted', 'open', 'checked', 'checked', '1'],
       [''],
     ]);
+  });
+
+  test('the node and the engine are those of the last process of the run', () => {
+    const why = 'PRoot works; user namespaces are switched off';
+    const engine: RunEvent = { type: 'engine', time: at(2), hostname: 'login1', engine: 'proot', why };
+    const state = fold(start(1), engine);
+    const text = formatDetail(toDetail('id', '/f', state));
+    assert.match(text, /^node +login1$/m);
+    assert.match(text, /^engine +proot: PRoot works; user namespaces are switched off$/m);
+    addEvent(state, { ...start(5, true), hostname: 'node7' } as RunEvent);
+    const { hostname, engine: now } = toSummary('id', '/f', state);
+    assert.deepEqual([hostname, now], ['node7', undefined]);
   });
 
   test('counts', () => {
