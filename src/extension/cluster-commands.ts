@@ -6,6 +6,7 @@ import type { Clusters } from './clusters.ts';
 import { formatProgress, formatSize, toPercent } from './format.ts';
 import { secretPrefix } from './host-prompts.ts';
 import type { Messages } from './messages.ts';
+import type { Nodes } from './nodes.ts';
 import type { Runs } from './runs.ts';
 import type { Secrets } from './secrets.ts';
 import { saveDefaultCluster } from './settings.ts';
@@ -15,6 +16,7 @@ import type { TextDocuments } from './text-documents.ts';
 export class ClusterCommands {
   readonly #clusters: Clusters;
   readonly #choice: ClusterChoice;
+  readonly #nodes: Nodes;
   readonly #runs: Runs;
   readonly #secrets: Secrets;
   readonly #texts: TextDocuments;
@@ -25,6 +27,7 @@ export class ClusterCommands {
     parts: {
       clusters: Clusters;
       choice: ClusterChoice;
+      nodes: Nodes;
       runs: Runs;
       secrets: Secrets;
       texts: TextDocuments;
@@ -33,6 +36,7 @@ export class ClusterCommands {
   ) {
     this.#clusters = parts.clusters;
     this.#choice = parts.choice;
+    this.#nodes = parts.nodes;
     this.#runs = parts.runs;
     this.#secrets = parts.secrets;
     this.#texts = parts.texts;
@@ -42,6 +46,7 @@ export class ClusterCommands {
       chooseCluster: name => this.#choose(name),
       connect: name => this.#with(name, each => this.#connect(each)),
       disconnect: name => this.#with(name, each => this.#clusters.disconnect(each)),
+      testNode: name => this.#with(name, each => this.#testNode(each)),
       reinstallHelper: name => this.#with(name, each => this.#reinstall(each)),
       removeHelper: name => this.#with(name, each => this.#remove(each)),
       forgetSecrets: name => this.#with(name, each => this.#forget(each)),
@@ -81,6 +86,11 @@ export class ClusterCommands {
           tell(formatProgress(progress) ?? 'installing the helper', progress && toPercent(progress)),
       }),
     );
+  }
+
+  async #testNode(name: string): Promise<void> {
+    await this.#connect(name);
+    await this.#nodes.testAgain(name);
   }
 
   async #reinstall(name: string): Promise<void> {

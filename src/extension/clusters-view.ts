@@ -1,15 +1,24 @@
 import * as vscode from 'vscode';
+import type { NodeFinding, NodeReport } from '#protocol/probe.ts';
 import type { ClusterStatus, Clusters } from './clusters.ts';
 import { formatProgress } from './format.ts';
+import { describeFinding, describeNode } from './node-tree.ts';
+import type { Nodes } from './nodes.ts';
+import type { Look } from './run-tree.ts';
 import { loadDefaultCluster } from './settings.ts';
 
-/** The view *Clusters*: one line for each cluster of the settings. */
-export class ClustersView implements vscode.TreeDataProvider<string> {
+/** A cluster by its name, one of its nodes, or what was found there. */
+type Line = string | { cluster: string; node: NodeReport; finding?: NodeFinding };
+
+/** The view *Clusters*: one line for each cluster of the settings, and below it the nodes that were looked at. */
+export class ClustersView implements vscode.TreeDataProvider<Line> {
   readonly #clusters: Clusters;
+  readonly #nodes: Nodes;
   readonly onDidChangeTreeData: vscode.Event<undefined>;
 
-  constructor(context: vscode.ExtensionContext, clusters: Clusters) {
+  constructor(context: vscode.ExtensionContext, clusters: Clusters, nodes: Nodes) {
     this.#clusters = clusters;
+    this.#nodes = nodes;
     const changed = new vscode.EventEmitter<undefined>();
     this.onDidChangeTreeData = changed.event;
     const update = () => {
@@ -22,19 +31,25 @@ export class ClustersView implements vscode.TreeDataProvider<string> {
     context.subscriptions.push(
       changed,
       clusters.onDidChange(update),
+      nodes.onDidChange(update),
       vscode.window.registerTreeDataProvider('cwl.clusters', this),
     );
   }
 
-  getChildren(parent?: string): string[] {
-    return parent === undefined ? this.#clusters.entries.map(each => each.name) : [];
+  getChildren(parent?: Line): Line[] {
+    if (parent === undefined) return this.#clusters.entries.map(each => each.name);
+    if (typeof parent === 'string') return this.#list(parent).map(node => ({ cluster: parent, node }));
+    return parent.finding ? [] : parent.node.findings.map(finding => ({ ...parent, finding }));
   }
 
-  getTreeItem(name: string): vscode.TreeItem {
+  getTreeItem(line: Line): vscode.TreeItem {
+    if (typeof line !== 'string') return this.#nodeItem(line);
+    const name = line;
     const { host, folder } = this.#clusters.entry(name);
     const status = this.#clusters.statusOf(name);
     const { icon, color, word, context } = describeStatus(status);
-    const item = new vscode.TreeItem(name);
+    const hasNodes = this.#list(name).length > 0;
+    const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState[hasNodes ? 'Collapsed' : 'None']);
     item.id = name;
     item.iconPath = new vscode.ThemeIcon(icon, color === undefined ? undefined : new vscode.ThemeColor(color));
     const isDefault = loadDefaultCluster() === name && this.#clusters.entries.length > 1;
@@ -42,6 +57,22 @@ export class ClustersView implements vscode.TreeDataProvider<string> {
     item.contextValue = `cluster.${context}`;
     item.tooltip = this.#tooltip(name, host, folder, status);
     item.accessibilityInformation = { label: `Cluster ${name}, ${word}` };
+    return item;
+  }
+
+  /** What was known of a cluster before the connection was lost is of yesterday. */
+  #list(name: string): readonly NodeReport[] {
+    return this.#clusters.statusOf(name).kind === 'on' ? this.#nodes.list(name) : [];
+  }
+
+  #nodeItem({ cluster, node, finding }: Exclude<Line, string>): vscode.TreeItem {
+    const login = this.#clusters.find(cluster)?.helper.hello.hostname ?? '';
+    const look = finding ? describeFinding(finding) : describeNode(node, login, Date.now());
+    const id = [cluster, node.hostname, node.tested, ...(finding ? [finding.what] : [])].join('\n');
+    const item = toItem(look, id, !finding);
+    item.tooltip = finding
+      ? `${finding.what}: ${finding.message}`
+      : `Holds for all nodes ${node.className} with the same settings.\n\n${node.engines.map(each => each.message).join('\n\n')}`;
     return item;
   }
 
@@ -55,6 +86,16 @@ export class ClustersView implements vscode.TreeDataProvider<string> {
     if (status.kind === 'lost') lines.push(status.reason.message);
     return new vscode.MarkdownString(lines.join('\n\n'));
   }
+}
+
+function toItem(look: Look, id: string, hasChildren: boolean): vscode.TreeItem {
+  const item = new vscode.TreeItem(look.label, vscode.TreeItemCollapsibleState[hasChildren ? 'Collapsed' : 'None']);
+  item.id = id;
+  item.iconPath = new vscode.ThemeIcon(look.icon, look.color ? new vscode.ThemeColor(look.color) : undefined);
+  item.description = look.description;
+  item.contextValue = look.context;
+  item.accessibilityInformation = { label: `${look.label}, ${look.description}` };
+  return item;
 }
 
 function describeStatus(status: ClusterStatus): { icon: string; color?: string; word: string; context: string } {

@@ -43,13 +43,13 @@ function parseProbe(args: readonly string[]) {
 }
 
 function formatReport(report: ProbeReport, asked: string | undefined): string {
-  const { hostname, os, kernel, arch, cores, memoryBytes, job, tested, className } = report;
+  const { hostname, os, kernel, arch, cores, memoryBytes, inside, tested, className } = report;
   const size = `${cores} processors, ${(memoryBytes / 2 ** 30).toFixed(1)} GiB`;
   const findings = report.findings.map(
     ({ what, isGood, message }) => `${isGood ? 'good' : 'poor'}  ${what}: ${message}\n`,
   );
   return [
-    `${localName()}: ${os}, Linux ${kernel} (${arch}), ${size}${job === undefined ? '' : `, in a ${job}`}\n`,
+    `${localName()}: ${os}, Linux ${kernel} (${arch}), ${size}${inside === undefined ? '' : `, in a ${inside}`}\n`,
     report.best === undefined
       ? asked === undefined
         ? 'No sandbox works here, so only tools that need no image can be run (--engine host). What is missing, and the cures:\n'

@@ -35,7 +35,7 @@ const edition = 2;
 export function describeNode(tools: Tools, folders: readonly string[]): NodeDescription {
   const mounts = parseMountInfo(readText('/proc/self/mountinfo'));
   const status = readText('/proc/self/status');
-  const job = Object.entries(jobVariables).find(([variable]) => process.env[variable]);
+  const job = findJob();
   const settings = readSettings(mounts, status, folders);
   const name = (hostname().split('.')[0] ?? '').replaceAll(/\d+/g, '#');
   const facts = [
@@ -43,7 +43,7 @@ export function describeNode(tools: Tools, folders: readonly string[]): NodeDesc
     settings,
     [name, version(), arch(), readProcessor(), process.getuid?.(), process.getgid?.()],
     // A job may be started with other limits, and below another program, than a login.
-    job?.[1],
+    job?.kind,
     ['CapEff', 'CapBnd', 'NoNewPrivs', 'Seccomp'].map(field => readField(status, field)),
     [readText('/proc/self/attr/current'), readText('/proc/self/uid_map'), readLine('/sys/fs/selinux/enforce')],
     readLine('/proc/sys/kernel/seccomp/actions_avail'),
@@ -56,9 +56,16 @@ export function describeNode(tools: Tools, folders: readonly string[]): NodeDesc
   return {
     name,
     id: createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32),
-    job: job && `${job[1]} ${process.env[job[0]]}`,
+    job: job && `${job.kind} ${job.number}`,
     settings,
   };
+}
+
+/** The batch job that this process is in: `Slurm job`, `4711`. */
+export function findJob(): { kind: string; number: string } | undefined {
+  const [variable, kind] = Object.entries(jobVariables).find(([name]) => process.env[name]) ?? [];
+  const number = variable && process.env[variable];
+  return kind && number ? { kind, number } : undefined;
 }
 
 function readSettings(mounts: readonly Mount[], status: string, folders: readonly string[]): NodeSettings {

@@ -5,6 +5,7 @@ import { explainNode } from '#engine/node-settings.ts';
 import type { NodeReport, ProbeReport } from '#protocol/probe.ts';
 import { chooseByDefault, findReport, type SelectOptions, testClient } from './engines.ts';
 import { findHome } from './home.ts';
+import { findJob } from './node-class.ts';
 import { type NodeReport as KeptReport, listReports } from './self-test-cache.ts';
 
 /** Looks at this host and runs the engines' self-tests, or takes them from the cache of this class of nodes. */
@@ -12,8 +13,10 @@ export async function probeHost(options: SelectOptions & { client?: string } = {
   const [report, os] = await Promise.all([findReport(options), readSystemName()]);
   const asked = options.client === undefined ? undefined : await testClient(options.client, options);
   const node = toNodeReport(report);
+  const job = findJob();
   return {
     ...node,
+    inside: job && `${job.kind} ${job.number}`,
     isRemembered: node.best !== undefined && !report.settings.isFiltered,
     os,
     kernel: release(),

@@ -4,6 +4,8 @@ export interface ProbeReport extends NodeReport {
   kernel: string;
   arch: 'x64' | 'arm64';
   libc: string;
+  /** The batch job that asks; `job` is that of the test, which may have been another one's. */
+  inside?: string;
   /** The next look at a node of this class need not test again. */
   isRemembered: boolean;
   cores: number;

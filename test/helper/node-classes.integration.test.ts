@@ -101,7 +101,8 @@ test('a job is another class than the login, and says which job it was', { skip 
   const { stdout } = await on([], ['probe'], { SLURM_JOB_ID: '4711' });
   assert.match(stdout, /, in a Slurm job 4711\n/);
   assert.equal(listKept().length, 2);
-  await on([], ['probe'], { SLURM_JOB_ID: '4712' });
+  const next = await on([], ['probe'], { SLURM_JOB_ID: '4712' });
+  assert.match(next.stdout, /, in a Slurm job 4712\n/);
   assert.equal(listKept().length, 2, 'every job of a class is like the others');
 });
 

@@ -123,6 +123,19 @@ describe('in the editor', { skip }, () => {
     await editor.screenshot('4-connected');
   });
 
+  step('the login node is tested, and says what it offers', async () => {
+    await editor.expand(/lab.*· connected/);
+    await editor.line(/images run (?:at full speed|with PRoot).*login node/).waitFor();
+    await editor.expand(/login node/);
+    await editor.line(/tracing \(ptrace\).*is allowed/).waitFor();
+    await editor.screenshot('4b-node');
+    await editor
+      .line(/lab.*· connected/)
+      .first()
+      .click();
+    await editor.line(/login node/).waitFor({ state: 'detached' });
+  });
+
   step('its settings are changed where its line leads to', async () => {
     await editor.clickInline('lab', 'Edit Settings');
     await editor.page.locator('.view-lines', { hasText: 'cwl.clusters' }).click();
