@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { listNames, readText } from './quiet-files.ts';
 import { ask } from './self-test.ts';
 
 /** What the NVIDIA driver tells of a GPU. */
@@ -148,20 +148,4 @@ function toCudaVersion(driver: string): string | undefined {
 
 function lastLine(text: string): string {
   return text.trim().split('\n').at(-1) || 'ended without a word';
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function listNames(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

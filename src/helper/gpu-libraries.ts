@@ -1,6 +1,7 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { DriverFile } from '#engine/gpus.ts';
+import { findRealPath, listNames } from './quiet-files.ts';
 
 /** Where distributions, and NVIDIA's own installer, put the driver's libraries that the loader's cache may not name. */
 const folders = [
@@ -52,7 +53,7 @@ export function findLibraries(root: string, version: string | undefined): Driver
 export function findPrograms(root: string, names: readonly string[]): DriverFile[] {
   const places = ['/usr/bin', '/usr/local/bin', '/usr/sbin', '/opt/bin', '/run/opengl-driver/bin'];
   return names.flatMap(name => {
-    const host = places.map(folder => toRealPath(join(root, folder, name))).find(path => path !== undefined);
+    const host = places.map(folder => findRealPath(join(root, folder, name))).find(path => path !== undefined);
     return host === undefined ? [] : [{ host, guest: name }];
   });
 }
@@ -82,7 +83,7 @@ export function readLoaderCache(path: string): string[] {
 
 /** The file itself, where it is a library for this machine: there are 32-bit ones of the same name. */
 function resolveLibrary(path: string): string | undefined {
-  const real = toRealPath(path);
+  const real = findRealPath(path);
   if (real === undefined) return undefined;
   try {
     const head = Buffer.alloc(20);
@@ -96,21 +97,5 @@ function resolveLibrary(path: string): string | undefined {
     return isElf64 && head.readUInt16LE(18) === machine ? real : undefined;
   } catch {
     return undefined;
-  }
-}
-
-function toRealPath(path: string): string | undefined {
-  try {
-    return realpathSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
-function listNames(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }

@@ -1,9 +1,10 @@
-import { closeSync, existsSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DriverFile } from '#engine/gpus.ts';
 import type { Gpu, GpuNode } from '#runner/gpus.ts';
 import { askDriver, type DriverGpu, readDriverVersion } from './gpu-driver.ts';
 import { findLibraries, findPrograms } from './gpu-libraries.ts';
+import { listNames } from './quiet-files.ts';
 import { ask } from './self-test.ts';
 
 export interface GpuSurroundings {
@@ -106,13 +107,5 @@ function canOpen(path: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-function listNames(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }

@@ -1,11 +1,12 @@
-import { readFileSync, realpathSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import { readForm } from '#image/form.ts';
 import { openStore, type Store } from '#image/store.ts';
 import { findMount, type Mount, parseMountInfo } from '#locks/mount-table.ts';
 import { findLockRule } from '#locks/rules.ts';
+import { nearestReal, readText } from './quiet-files.ts';
 
 /** File systems on which many small files are slow: each one is a trip to a server of metadata that all nodes share. */
 const parallelTypes = /^(lustre|gpfs|beegfs|wekafs|panfs|orangefs|pvfs2|dvs|(fuse\.)?ceph(-fuse)?)$/;
@@ -32,6 +33,16 @@ export function openImageStore(folder: string): Store {
   return openStore(folder, { isPacking, localDisk: join(local ?? tmpdir(), `cwl-on-clusters-${process.getuid?.()}`) });
 }
 
+/** Throws a Failure `image/noexec` where nothing of this root file system can be executed. */
+export function checkExecutable(rootfs: string): void {
+  const mount = findMount(parseMountInfo(readText('/proc/self/mountinfo')), nearestReal(rootfs));
+  if (!mount?.options.includes('noexec')) return;
+  const message = `programs of images can't be run from ${rootfs}: the file system at ${mount.mountPoint} is mounted noexec`;
+  throw new Failure('image/noexec', message, {
+    hint: 'Keep images on another one (--image-store, imageStore of the cluster; CWL_ON_CLUSTERS_LOCAL_DISK for what is unpacked on a node).',
+  });
+}
+
 /** True where the folder, a path without links, is on a parallel file system. */
 export function isParallel(mounts: readonly Mount[], folder: string): boolean {
   return parallelTypes.test(findMount(mounts, folder)?.type ?? '');
@@ -53,22 +64,5 @@ function hasRoom(folder: string): boolean {
     return bavail * bsize >= roomAtLeast;
   } catch {
     return false;
-  }
-}
-
-/** Without symbolic links, also where the last folders are still to be made. */
-function nearestReal(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path === '/' ? path : nearestReal(dirname(path));
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }

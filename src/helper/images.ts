@@ -60,7 +60,10 @@ export function prepareImages(loadEngine: () => Promise<PreparedEngine>, options
     async resolve(requirement, signal, onProgress) {
       const image = await source.resolve(requirement, signal, onProgress);
       const { name, prepare } = await loadEngine();
-      if (!prepare) return image;
+      if (!prepare) {
+        (await import('./image-store.ts')).checkExecutable(image.rootfs);
+        return image;
+      }
       onProgress({ what: `giving ${image.reference} to ${name}`, done: 0, unit: 'steps' });
       await prepare(image.rootfs, signal);
       return image;

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { arch, hostname, release, version } from 'node:os';
-import { dirname } from 'node:path';
 import type { NodeSettings } from '#engine/node-settings.ts';
 import type { Tools } from '#engine/sandbox.ts';
 import { findMount, type Mount, parseMountInfo } from '#locks/mount-table.ts';
+import { nearestReal, readText } from './quiet-files.ts';
 
 /** What a node is like, as far as it decides what works there: nodes that are alike are of one class. */
 export interface NodeDescription {
@@ -121,14 +121,6 @@ function readLine(path: string): string {
   return readText(path).split('\n')[0]?.trim() ?? '';
 }
 
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
 function readStart(path: string): string {
   try {
     const descriptor = openSync(path, 'r');
@@ -140,14 +132,5 @@ function readStart(path: string): string {
     }
   } catch {
     return '';
-  }
-}
-
-/** Without symbolic links, also where the last folders are still to be made. */
-function nearestReal(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path === '/' ? path : nearestReal(dirname(path));
   }
 }

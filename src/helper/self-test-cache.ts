@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NodeSettings } from '#engine/node-settings.ts';
+import { listNames } from './quiet-files.ts';
 import type { SelfTestReport } from './self-test.ts';
 
 /** What was found out about a class of nodes, and where and when. */
@@ -81,13 +82,5 @@ function tryToRemove(path: string): void {
     unlinkSync(path);
   } catch {
     // Another has, or nobody can.
-  }
-}
-
-function listNames(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }

@@ -212,6 +212,15 @@ test('a folder that is mounted noexec is named, with what to do', { skip }, () =
   );
 });
 
+test('so is a store of images that is', { skip }, () => {
+  const store = join(helper.folder, 'store');
+  mkdirSync(store);
+  const args = ['run', '--outdir', '/tmp', '--image-store', store, 'tool.cwl'];
+  const { status, stderr } = onMount(`mount -t tmpfs -o noexec,mode=777 none ${store}`, args);
+  assert.equal(status, 1);
+  assert.ok(stderr.includes(`the file system at ${store} is mounted noexec\nKeep images on another one`), stderr);
+});
+
 test('a home that can only be read is enough', { skip }, () => {
   mkdirSync(helper.home, { recursive: true });
   const mount = `mount --bind ${helper.home} ${helper.home} && mount -o remount,bind,ro ${helper.home}`;
