@@ -6,13 +6,16 @@ export interface GpuAccess {
   ids: string[];
   /** Device files: those of these GPUs, and those of the driver. */
   devices: DriverFile[];
-  /** Libraries and programs of the driver: they have to be those of the node's kernel module, so no image can hold them. */
+  /**
+   * Libraries and programs of the driver: they have to be those of the node's kernel module, so no image can hold them. And
+   * folders in which the kernel tells how the GPUs are connected.
+   */
   files: DriverFile[];
 }
 
 export interface DriverFile {
   host: string;
-  /** The path of a device, the mere name of any other file. */
+  /** A path, or a mere name for what can be in any folder. */
   guest: string;
 }
 
@@ -31,7 +34,11 @@ export function bindGpus(sandbox: Sandbox): Sandbox {
     binds: [
       ...sandbox.binds,
       ...gpus.devices.map(({ host, guest }) => ({ host, guest, writable: true })),
-      ...gpus.files.map(({ host, guest }) => ({ host, guest: `${driverFolder}/${guest}`, writable: false })),
+      ...gpus.files.map(({ host, guest }) => ({
+        host,
+        guest: guest.startsWith('/') ? guest : `${driverFolder}/${guest}`,
+        writable: false,
+      })),
     ],
     env: {
       ...env,

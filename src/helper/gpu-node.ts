@@ -18,6 +18,8 @@ export interface GpuSurroundings {
 }
 
 const programs = ['nvidia-smi', 'nvidia-debugdump', 'nvidia-cuda-mps-control', 'nvidia-cuda-mps-server'];
+/** Where programs on several GPUs (NCCL, UCX) look how these are connected. */
+const hardware = ['bus/pci', 'class/pci_bus', 'devices'];
 /** Devices of the driver that each process needs besides those of its GPUs; `nvidia-caps` is a folder, for parts of GPUs. */
 const ownDevices = /^nvidia(?:ctl|-uvm|-uvm-tools|-modeset|-caps|-caps-imex-channels)$/;
 
@@ -27,6 +29,7 @@ export async function findGpus({ root = '/', visible }: GpuSurroundings): Promis
   const choose = (folder: string, file: string) =>
     existsSync(join(root, folder, file)) ? join(root, folder) : `/${folder}`;
   const [proc, dev] = [choose('proc', 'driver/nvidia/version'), choose('dev', 'nvidiactl')];
+  const sys = choose('sys', 'bus/pci');
   const version = readDriverVersion(proc);
   if (version === undefined) {
     return { ...none, missing: 'there is no NVIDIA GPU, or no driver for it (no /proc/driver/nvidia/version)' };
@@ -37,7 +40,11 @@ export async function findGpus({ root = '/', visible }: GpuSurroundings): Promis
   const report = await askDriver(proc, find('nvidia-smi'), version);
   const names = listNames(dev);
   const toDevice = (name: string): DriverFile => ({ host: join(dev, name), guest: `/dev/${name}` });
-  const files = [...findLibraries(root, version), ...tools.filter(each => programs.includes(each.guest))];
+  const files = [
+    ...findLibraries(root, version),
+    ...tools.filter(each => programs.includes(each.guest)),
+    ...hardware.map(name => ({ host: join(sys, name), guest: `/sys/${name}` })).filter(each => existsSync(each.host)),
+  ];
   const usable = report.gpus.filter(gpu => canOpen(toDevice(`nvidia${gpu.minor}`).host));
   const units = usable.flatMap(gpu => toUnits(gpu, toDevice(`nvidia${gpu.minor}`)));
   const gpus = selectVisible(units, usable, visible);

@@ -23,7 +23,7 @@ export interface GpuNode {
   cudaVersion: string | undefined;
   /** Devices of the driver itself. */
   devices: DriverFile[];
-  /** Its libraries and programs. */
+  /** Its libraries and programs, and what the kernel tells of the hardware. */
   files: DriverFile[];
   /** What is missing, for a person; where it is set, no GPU can be used. */
   missing?: string;
