@@ -35,6 +35,8 @@ export class RunsView implements vscode.TreeDataProvider<RunLine> {
   readonly #view: vscode.TreeView<RunLine>;
   /** The same object for the same run, so that the editor can tell which line changed. */
   readonly #roots = new Map<string, RunLine>();
+  /** Runs that were shown because they had just been started: they do not close when they end. */
+  readonly #shown = new Set<string>();
   readonly #pending = new Set<string>();
   #isListPending = false;
   #timer: NodeJS.Timeout | undefined;
@@ -56,6 +58,7 @@ export class RunsView implements vscode.TreeDataProvider<RunLine> {
 
   /** Shows the line of a run; the editor refuses while it is just reading the tree anew. */
   async reveal(key: RunKey): Promise<void> {
+    this.#shown.add(`${key.cluster}/${key.id}`);
     for (let tries = 0; tries < 5 && this.#runs.find(key); tries++) {
       try {
         await this.#view.reveal(this.#root(key), { expand: true, select: true, focus: false });
@@ -92,10 +95,8 @@ export class RunsView implements vscode.TreeDataProvider<RunLine> {
         const look = describeRun(run, now, this.#runs.isStale(key.cluster));
         const isOnlyCluster = this.#clusters.entries.length === 1;
         if (!isOnlyCluster) look.description = `${look.description} · ${key.cluster}`;
-        // A new state opens the run again, so the state is part of its identity.
-        const state = isActive(run)
-          ? vscode.TreeItemCollapsibleState.Expanded
-          : vscode.TreeItemCollapsibleState.Collapsed;
+        const isOpen = isActive(run) || this.#shown.has(path);
+        const state = isOpen ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.Collapsed;
         const item = toItem(look, path, state);
         const tooltip = [
           `**${run.label}** on ${key.cluster}`,

@@ -124,6 +124,10 @@ describe('in the editor', { skip }, () => {
   });
 
   step('the login node is tested, and says what it offers', async () => {
+    await editor
+      .line(/lab.*· connected/)
+      .and(editor.page.locator('[aria-expanded]'))
+      .waitFor();
     await editor.expand(/lab.*· connected/);
     await editor.line(/images run (?:at full speed|with PRoot).*login node/).waitFor();
     await editor.expand(/login node/);
