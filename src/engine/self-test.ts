@@ -137,6 +137,11 @@ const cures: { said: RegExp; cause: string; cure: string }[] = [
     cure: 'An administrator can allow them: user.max_user_namespaces (RHEL 7), kernel.unprivileged_userns_clone (Debian), kernel.apparmor_restrict_unprivileged_userns (Ubuntu).',
   },
   {
+    said: /userns: (?:making the mounts private|mounting a tmpfs|changing the root|making \S+ read-only)/,
+    cause: 'user namespaces exist, but nothing can be mounted in them',
+    cure: 'An administrator can allow it: kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), or another policy of the security module.',
+  },
+  {
     said: /mounting \/proc/,
     cause: 'user namespaces cannot mount /proc here, as in a container whose /proc is partly hidden',
     cure: 'Nothing needs to be done: PRoot is used.',

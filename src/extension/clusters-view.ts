@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { NodeFinding, NodeReport } from '#protocol/probe.ts';
 import type { ClusterStatus, Clusters } from './clusters.ts';
 import { formatProgress } from './format.ts';
-import { describeFinding, describeNode } from './node-tree.ts';
+import { describeEngine, describeFinding, describeNode } from './node-tree.ts';
 import type { Nodes } from './nodes.ts';
 import type { Look } from './run-tree.ts';
 import { loadDefaultCluster } from './settings.ts';
@@ -47,7 +47,7 @@ export class ClustersView implements vscode.TreeDataProvider<Line> {
     const name = line;
     const { host, folder } = this.#clusters.entry(name);
     const status = this.#clusters.statusOf(name);
-    const { icon, color, word, context } = describeStatus(status);
+    const { icon, color, word, context } = this.#describe(name, status);
     const hasNodes = this.#list(name).length > 0;
     const item = new vscode.TreeItem(name, vscode.TreeItemCollapsibleState[hasNodes ? 'Collapsed' : 'None']);
     item.id = name;
@@ -58,6 +58,16 @@ export class ClustersView implements vscode.TreeDataProvider<Line> {
     item.tooltip = this.#tooltip(name, host, folder, status);
     item.accessibilityInformation = { label: `Cluster ${name}, ${word}` };
     return item;
+  }
+
+  /** That images can't be run is said before anybody tries to. */
+  #describe(name: string, status: ClusterStatus): ReturnType<typeof describeStatus> {
+    const known = describeStatus(status);
+    const login = this.#clusters.find(name)?.helper.hello.hostname;
+    const node = this.#list(name).find(each => each.hostname === login && each.job === undefined);
+    if (!node || node.best !== undefined) return known;
+    const word = `${known.word}, ${describeEngine(undefined)}`;
+    return { ...known, icon: 'warning', color: 'list.warningForeground', word };
   }
 
   /** What was known of a cluster before the connection was lost is of yesterday. */

@@ -54,7 +54,7 @@ function formatReport(report: ProbeReport, asked: string | undefined): string {
       ? asked === undefined
         ? 'No sandbox works here, so only tools that need no image can be run (--engine host). What is missing, and the cures:\n'
         : `The engine ${asked} does not work here.\n`
-      : `Tools with an image run with: ${report.best}\n`,
+      : `Tools with an image run with: ${report.best}${speeds[report.best] ?? ''}\n`,
     '\nWhat this node offers:\n',
     ...findings,
     '\nSandboxes, the fastest first:\n',
@@ -65,6 +65,13 @@ function formatReport(report: ProbeReport, asked: string | undefined): string {
       : '.\n',
   ].join('');
 }
+
+const speeds: Record<string, string> = {
+  userns: ' (user namespaces), at the speed of this node',
+  proot: ' (PRoot): as fast as the node where they compute, slower where they open very many files',
+  'proot-new-order': ' (PRoot): as fast as the node where they compute, slower where they open very many files',
+  'proot-slow': ' (PRoot without acceleration): slow where they read or write in small pieces',
+};
 
 /** Forms of one engine that fail alike are told of once. */
 function formatEngines(engines: readonly EngineReport[]): string[] {

@@ -60,10 +60,16 @@ export async function selectEngine(name: string | undefined, options: SelectOpti
     const chosen = { ...best, why: explainChoice(best.name, wanted, report.engines) };
     return name === undefined || name === 'auto' ? withFallback(chosen, others) : chosen;
   }
-  const seen = report.engines.filter(each => wanted.includes(each.engine)).map(each => each.message);
-  throw new Failure('engine/unusable', `no sandbox works on this node: ${seen.join('; ')}`, {
-    hint: 'The command `probe` of the helper tells more. Without a sandbox only tools that need no image can run (--engine host).',
-  });
+  const messages = report.engines.filter(each => wanted.includes(each.engine)).map(each => each.message);
+  // Its forms fail alike.
+  const seen = new Set(messages.map(message => message.replace(/^proot(?:-[a-z-]+)?: /, 'PRoot: ')));
+  throw new Failure(
+    'engine/unusable',
+    `no sandbox works on this node (${hostname()}): ${[...seen].join('; ').replaceAll('.; ', '. ')}`,
+    {
+      hint: 'The command `probe` of the helper tells more. Without a sandbox only tools that need no image can run (--engine host).',
+    },
+  );
 }
 
 /** Tested each time: whether a daemon runs, and what it allows, may change at any time. */

@@ -51,7 +51,8 @@ export function describeNode(tools: Tools, folders: readonly string[]): NodeDesc
     [...folders, '/proc'].map(folder => describeMount(findMount(mounts, nearestReal(folder)))),
     // Where parts of /proc are hidden, no other can be mounted.
     mounts.filter(mount => mount.mountPoint.startsWith('/proc/')).map(mount => mount.mountPoint),
-    Object.values(tools).map(path => [path, describeFile(path)]),
+    // A kit may lack some.
+    Object.values(tools).map((path: string | undefined) => path && [path, describeFile(path)]),
   ];
   return {
     name,

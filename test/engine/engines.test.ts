@@ -220,6 +220,15 @@ test('a self-test believes only what it sees', () => {
   assert.equal(answer('inside=0 outside=0 untranslated=0 write=0 stat=-1\n').works, false);
   assert.equal(answer('').works, false);
   assert.match(answer('', 'proot error: ptrace(TRACEME): Operation not permitted', 1).message, /SYS_PTRACE/);
+  const forbidden = 'userns: making the mounts private: Permission denied\n';
+  const answered = planSelfTest(userns, files).parse({
+    stdout: '',
+    stderr: forbidden,
+    exit: { code: 125, signal: null },
+  });
+  assert.match(answered.message, /nothing can be mounted in them .*apparmor_restrict_unprivileged_userns=0/);
+  const noisy = 'proot warning: one\nproot error: ptrace(TRACEME): Operation not permitted\nfatal error: see --help\n';
+  assert.match(answer('', noisy, 1).message, /\(proot error: ptrace\(TRACEME\): Operation not permitted\)\. Ask/);
   const own = planSelfTest(userns, files).parse({
     stdout: 'inside=1 outside=0 untranslated=0 write=1 stat=900\n',
     stderr: '',
