@@ -27,12 +27,21 @@ export function readReport(folder: string, id: string): NodeReport | undefined {
   return read(toPath(folder, id), lifetime);
 }
 
-/** What is known of all classes of nodes on which the helper was used, newest first. */
+/**
+ * What is known of all classes of nodes on which the helper was used, newest first. Of those that look the same to a person,
+ * such as one class before and after a new kit, only the newest.
+ */
 export function listReports(folder: string): NodeReport[] {
-  return listNames(folder)
+  const reports = listNames(folder)
     .filter(name => name.endsWith('.json'))
     .flatMap(name => read(join(folder, name), memory) ?? [])
     .sort((a, b) => (a.tested < b.tested ? 1 : -1));
+  const known = new Map<string, NodeReport>();
+  for (const report of reports) {
+    const look = JSON.stringify([report.className, report.job?.replace(/ \S+$/, ''), report.settings]);
+    if (!known.has(look)) known.set(look, report);
+  }
+  return [...known.values()];
 }
 
 /**

@@ -125,8 +125,12 @@ test('a run says on which node it is, what its tools run in, and why', { skip },
 
 test('the editor is told of all classes that were seen', { skip }, async () => {
   await probe([]);
+  const [first = ''] = listKept();
   await probe(withoutNamespaces);
   writeFileSync(join(helper.home, 'probe', 'broken.json'), '{"engines":');
+  // As an older kit would have left it.
+  const old = JSON.parse(readFileSync(join(helper.home, 'probe', first), 'utf8'));
+  writeFileSync(join(helper.home, 'probe', 'old.json'), JSON.stringify({ ...old, tested: '2026-01-01T00:00:00.000Z' }));
   const { connection, close } = helper.serve();
   const nodes = (await connection.sendRequest('probe/nodes')) as NodeReport[];
   await close();
