@@ -13,6 +13,9 @@
  *                      loopback device, and does nothing else; fails where the kernel gives none
  *   --write PATH       writing only here and where else it is named (Landlock); may be repeated
  *   --read PATH        reading and executing only here and where else it is named, --write included; may be repeated
+ *   --fake-root VIEW PLACE, --link[-ro] HOST GUEST, --show PATH
+ *                      make PLACE a root for fakechroot (fake-root.h) of the root file system VIEW, of what is bound
+ *                      into it, and of paths that mean the same inside
  *   --devices PATH     make PATH a directory that can be bound as /dev: links, places for devices, an empty shm
  *   --no-32-bit        refuse the system calls of 32-bit programs
  *   --limit NAME=N     a resource limit: cpu, fsize, data, stack, core, nofile, as, nproc
@@ -25,6 +28,7 @@
  * Exit status: the command's; 125 when something could not be set up, 126 when the command could not be executed, 127 when
  * there is none. Needs nothing of a kernel newer than 2.6.32 but what is said above.
  */
+#include "fake-root.h"
 #include "guard.h"
 #include "landlock.h"
 #include "process.h"
@@ -45,6 +49,7 @@ struct options {
 	int no_network, own_network, no_guard, no_32_bit, die_with_parent;
 	char **paths; /* pairs: "--read" or "--write", and the path */
 	int path_count, with_reading;
+	struct fake_root root;
 };
 
 static int write_file(const char *path, const char *text)
@@ -123,8 +128,10 @@ static void restrict_files(const struct options *options)
 		char path[32];
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
 		struct stat status;
+		/* Not to be written to, where the caller opened them for reading: an input is often the standard input. */
+		uint64_t more = (fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_RDONLY ? 0 : LANDLOCK_WRITE_FILE | LANDLOCK_TRUNCATE;
 		if (fstat(descriptor, &status) == 0 && !S_ISDIR(status.st_mode))
-			(void)landlock_allow(&landlock, path, LANDLOCK_READ_FILE | LANDLOCK_WRITE_FILE | LANDLOCK_TRUNCATE);
+			(void)landlock_allow(&landlock, path, LANDLOCK_READ_FILE | more);
 	}
 	if ((error = landlock_enforce(&landlock)) != 0)
 		fail(error, "Landlock");
@@ -243,6 +250,14 @@ int main(int count, char **arguments)
 			options.paths[2 * options.path_count++ + 1] = arguments[++at];
 		} else if (at + 1 < count && strcmp(option, "--devices") == 0)
 			make_devices(arguments[++at]);
+		else if (at + 2 < count && strcmp(option, "--fake-root") == 0) {
+			fake_root_open(&options.root, arguments[at + 1], arguments[at + 2]);
+			at += 2;
+		} else if (at + 2 < count && options.root.view && strncmp(option, "--link", 6) == 0) {
+			fake_root_link(&options.root, arguments[at + 1], arguments[at + 2], strcmp(option, "--link-ro") != 0);
+			at += 2;
+		} else if (at + 1 < count && options.root.view && strcmp(option, "--show") == 0)
+			fake_root_show(&options.root, arguments[++at]);
 		else if (at + 1 < count && strcmp(option, "--limit") == 0)
 			set_limit(arguments[++at]);
 		else
@@ -251,6 +266,8 @@ int main(int count, char **arguments)
 	if (at + 1 >= count)
 		fail(0, "usage: launcher [OPTION]... -- COMMAND [ARGUMENT]...");
 
+	if (options.root.view)
+		fake_root_close(&options.root);
 	close_inherited(3);
 	reset_signals();
 	if (options.die_with_parent) {

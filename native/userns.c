@@ -333,11 +333,46 @@ static void make_devices(const int *devices, const char *const *names, int count
 		fail(errno, "making /dev read-only");
 }
 
+/* What the caller has opened for reading as the standard input, if it still has its name; else -1. */
+static int find_input(void)
+{
+	char path[PATH_MAX];
+	struct stat opened, named;
+	ssize_t length = readlink("/proc/self/fd/0", path, sizeof(path) - 1);
+	int descriptor;
+
+	if (length < 0 || fstat(0, &opened) < 0 || !S_ISREG(opened.st_mode) || (fcntl(0, F_GETFL) & O_ACCMODE) != O_RDONLY)
+		return -1;
+	path[length] = '\0';
+	descriptor = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	if (descriptor >= 0 && fstat(descriptor, &named) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino)
+		return descriptor;
+	close(descriptor);
+	return -1;
+}
+
+/* A descriptor can be opened again for writing, as /dev/stdin: not where it is one of a read-only mount. */
+static void protect_input(int input)
+{
+	off_t position = lseek(0, 0, SEEK_CUR);
+	int descriptor;
+
+	make_file("/.stdin");
+	bind_descriptor(input, NULL, "/.stdin");
+	make_read_only("/.stdin");
+	descriptor = open("/.stdin", O_RDONLY);
+	if (descriptor < 0 || lseek(descriptor, position, SEEK_SET) < 0 || dup2(descriptor, 0) < 0)
+		fail(errno, "the standard input");
+	close(descriptor);
+	if (umount2("/.stdin", MNT_DETACH) < 0 || unlink("/.stdin") < 0)
+		fail(errno, "the standard input");
+}
+
 static void build_root(struct options *options)
 {
 	static const char *const device_names[] = { "null", "zero", "full", "random", "urandom", "tty" };
 	enum { device_count = sizeof(device_names) / sizeof(device_names[0]) };
-	int devices[device_count], old_root, rootfs, topology;
+	int devices[device_count], old_root, rootfs, topology, input;
 	char target[PATH_MAX];
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -361,6 +396,7 @@ static void build_root(struct options *options)
 		snprintf(path, sizeof(path), "/dev/%s", device_names[i]);
 		devices[i] = open(path, O_PATH | O_CLOEXEC);
 	}
+	input = find_input();
 	topology = open("/sys/devices/system", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	descriptor_names = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -378,6 +414,8 @@ static void build_root(struct options *options)
 	if (fchdir(descriptor_names) < 0)
 		fail(errno, "/proc/self/fd");
 
+	if (input >= 0)
+		protect_input(input);
 	/* Read-only once, and so in each of the binds that are made from it. */
 	if (mkdir(STAGE, 0755) < 0)
 		fail(errno, "%s", STAGE);

@@ -15,10 +15,17 @@ export interface Exit {
   signal: string | null;
 }
 
+/** What a command wrote, and how it ended. */
+export interface Answer {
+  stdout: string;
+  stderr: string;
+  exit: Exit;
+}
+
 /** A command whose standard output means a `T`. */
 export interface Query<T> extends Command {
   /** Reads the answer; throws a Failure that quotes it if it makes no sense. */
-  parse(answer: { stdout: string; stderr: string; exit: Exit }): T;
+  parse(answer: Answer): T;
 }
 
 /** Quotes one word for `/bin/sh` (POSIX.1-2017, XCU §2.2); plain words stay as they are. */

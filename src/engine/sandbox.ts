@@ -49,6 +49,13 @@ export interface Engine {
   why?: string;
   /** Who sees to the rules in it; those that are `checked` are for its caller to check. */
   rules: Required<Rules>;
+  /** What its user must know before anything is run in it; undefined for what is a sandbox. */
+  warning?: string;
+  /**
+   * Where on the host the root of a process lies that was planned with this `temporary`, if the process can come to see
+   * that path, and those of its binds, in the place of its own.
+   */
+  findRoot?(temporary: string): string;
   /** The engine that runs this sandbox in its place; undefined where it does so itself. */
   findSubstitute?(sandbox: Sandbox): Engine | undefined;
   /**

@@ -1,4 +1,4 @@
-import type { Query } from '#base/command.ts';
+import type { Answer, Query } from '#base/command.ts';
 import type { Engine, Sandbox } from './sandbox.ts';
 
 /** What the launcher found out about this kernel by asking it. */
@@ -74,15 +74,19 @@ export function planSelfTest(engine: Engine, files: SelfTestFiles): Query<SelfTe
   };
   return {
     ...engine.planCommand(sandbox, files.temporary),
-    parse: ({ stdout, stderr, exit }) =>
-      exit.code === 0
-        ? judge(engine, parseNumbers(stdout))
-        : {
-            works: false,
-            message: explain(engine.name, stderr),
-            ...(/no answer within|temporarily unavailable|Cannot allocate memory/.test(stderr) && { isPassing: true }),
-          },
+    parse: answer => judgeSelfTest(engine, answer),
   };
+}
+
+/** What is to be thought of an engine in which a self-test has answered so. */
+export function judgeSelfTest(engine: Engine, { stdout, stderr, exit }: Answer): SelfTestResult {
+  return exit.code === 0
+    ? judge(engine, parseNumbers(stdout))
+    : {
+        works: false,
+        message: explain(engine.name, stderr),
+        ...(/no answer within|temporarily unavailable|Cannot allocate memory/.test(stderr) && { isPassing: true }),
+      };
 }
 
 function judge(engine: Engine, seen: Record<string, number>): SelfTestResult {
@@ -104,7 +108,9 @@ function describe(engine: Engine, statCost: number | undefined): string {
       ? 'inputs and image are read-only by the kernel'
       : `inputs ${engine.rules.rootfs === 'checked' ? 'and image ' : ''}are checked after each step, as the kernel cannot protect them`;
   if (engine.name === 'userns') return `user namespaces work: native speed${cost}; ${guard}`;
-  if (!engine.name.startsWith('proot')) return `${engine.name} works${cost}; ${guard}`;
+  if (!engine.name.startsWith('proot')) {
+    return `${engine.name} works${cost}; ${guard}${engine.warning ? `. ${engine.warning}` : ''}`;
+  }
   if (engine.name !== 'proot-slow') return `PRoot works, with seccomp acceleration${cost}; ${guard}`;
   return `PRoot works without seccomp acceleration: programs that read and write much are slow${cost}; ${guard}`;
 }

@@ -10,7 +10,7 @@ import { makeProgressPrinter } from './progress-line.ts';
 import { formatTable } from './table.ts';
 
 /**
- * `docker [--engine NAME] [--image-store DIR] [--mirror HOST=URL]... run|build|pull|load|import|images|inspect|rmi|version`:
+ * `docker [--engine NAME] [--docker-command CMD] [--image-store DIR] [--mirror HOST=URL]... run|build|pull|load|import|images|inspect|rmi|version`:
  * what programs that call Docker ask of it, without a daemon and without root. Words and exit statuses are Docker's.
  */
 export const docker: HelperCommand = async invocation => {
@@ -43,6 +43,7 @@ async function readArguments(
   const args = [...invocation.args];
   let folder = findHome().images;
   let engine: string | undefined;
+  let dockerCommand: string | undefined;
   while (args[0]?.startsWith('-')) {
     const [, option = '', inline] = /^([^=]*)(?:=(.*))?$/s.exec(args.shift() as string) ?? [];
     // cwltool says so to whatever has "udocker" in its name.
@@ -54,6 +55,7 @@ async function readArguments(
     const value = inline ?? args.shift();
     if (value === undefined) throw usageFailure(`docker: ${option} needs a value`);
     if (option === '--engine') engine = value;
+    else if (option === '--docker-command') dockerCommand = value;
     else if (option === '--image-store') folder = resolve(value);
     else if (option === '--mirror' && value.indexOf('=') > 0) {
       mirrors[value.slice(0, value.indexOf('='))] = value.slice(value.indexOf('=') + 1);
@@ -65,7 +67,7 @@ async function readArguments(
     name = imageNames[word] ?? word;
     rest = others;
   }
-  return { context: { store: openImageStore(folder), mirrors, engine, invocation }, name, rest };
+  return { context: { store: openImageStore(folder), mirrors, engine, dockerCommand, invocation }, name, rest };
 }
 
 async function build(args: string[], { store, mirrors, engine, invocation }: DockerContext): Promise<number> {

@@ -5,7 +5,7 @@ import { clientPrograms } from './container-client.ts';
 import { probeHost } from './probe-host.ts';
 
 /**
- * `probe [--fresh] [--json] [--engine docker|podman|apptainer|singularity [--docker-command CMD]]`: exit status 1 where no sandbox works, or not
+ * `probe [--fresh] [--json] [--engine docker|podman|apptainer|singularity|fakechroot [--docker-command CMD]]`: exit status 1 where no sandbox works, or not
  * that one.
  */
 export const probe: HelperCommand = async ({ args, stdout }) => {

@@ -18,30 +18,24 @@ import { runSandbox } from './run-sandbox.ts';
 const startFile = '/.cwl-step';
 
 /**
- * `shell RUN STEP [-- COMMAND...]`: a shell, or a command, in the sandbox of a task: the same root, binds, environment
+ * `shell [--docker-command CMD] RUN STEP [-- COMMAND...]`: a shell, or a command, in the sandbox of a task: the same root, binds, environment
  * and working directory. RUN is an id, or the path of a run's folder; STEP a task (`align[2]`) or the first of a step.
  * A task that still runs is not touched, but its working directory is the shared one.
  */
 export const shell: HelperCommand = async invocation => {
-  const { args } = invocation;
-  const end = args.indexOf('--');
-  const [run, step, ...rest] = end < 0 ? args : args.slice(0, end);
-  if (run === undefined || step === undefined || rest.length > 0) throw usageFailure('shell takes a run and a step');
-  const command = end < 0 ? [] : args.slice(end + 1);
-  if (end >= 0 && command.length === 0) throw usageFailure('there is no command after --');
-
+  const { run, step, command, dockerCommand } = parseShell(invocation.args);
   const task = await findTask(run, step);
   const description = findTaskSandbox(dirname(dirname(task.folder)), task.id);
   if (!description) throw notBegun(task.id);
   const { engine: name, commandLine, image } = description;
   const temporary = mkdtempSync(join(task.folder, 'shell-'));
   try {
-    const sandbox = isTaskEnded(task.state)
-      ? withOwnTemporary(description, task.folder, temporary)
-      : description.sandbox;
+    let sandbox = isTaskEnded(task.state) ? withOwnTemporary(description, task.folder, temporary) : description.sandbox;
     // Where PRoot had to pretend a newer kernel, "auto" does it again.
-    const engine = await selectEngine(sandbox.kernelRelease === undefined ? name : 'auto');
-    if (sandbox.rootfs !== undefined) await engine.prepare?.(sandbox.rootfs, invocation.signal);
+    const engine = await selectEngine(sandbox.kernelRelease === undefined ? name : 'auto', { dockerCommand });
+    if (engine.warning !== undefined) invocation.stderr(`${engine.warning}\n`);
+    if (sandbox.rootfs !== undefined && engine.prepare)
+      sandbox = { ...sandbox, rootfs: await engine.prepare(sandbox.rootfs, invocation.signal) };
     if (command.length > 0)
       return await runSandbox(engine, { ...sandbox, argv: command }, temporary, invocation.signal);
     invocation.stderr(
@@ -52,6 +46,26 @@ export const shell: HelperCommand = async invocation => {
     rmSync(temporary, { recursive: true, force: true });
   }
 };
+
+function parseShell(args: readonly string[]) {
+  const end = args.indexOf('--');
+  const command = end < 0 ? [] : args.slice(end + 1);
+  if (end >= 0 && command.length === 0) throw usageFailure('there is no command after --');
+  const words: string[] = [];
+  let dockerCommand: string | undefined;
+  const own = end < 0 ? args : args.slice(0, end);
+  for (let at = 0; at < own.length; at++) {
+    const [, option = '', inline] = /^(--[^=]*)(?:=(.*))?$/s.exec(own[at] as string) ?? [];
+    if (option === '') words.push(own[at] as string);
+    else if (option === '--docker-command') {
+      dockerCommand = inline ?? own[++at];
+      if (dockerCommand === undefined) throw usageFailure(`${option} needs a value`);
+    } else throw usageFailure(`shell does not take ${option}`, 'What is to be run in the sandbox stands after --.');
+  }
+  const [run, step, ...rest] = words;
+  if (run === undefined || step === undefined || rest.length > 0) throw usageFailure('shell takes a run and a step');
+  return { run, step, command, dockerCommand };
+}
 
 /** The temporary files of a task that failed are still there; those of others are gone, and another task may use their place. */
 function withOwnTemporary({ sandbox, tmpdir }: TaskSandbox, folder: string, temporary: string): Sandbox {

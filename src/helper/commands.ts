@@ -85,14 +85,14 @@ export const commands: CommandEntry[] = [
   },
   {
     name: 'shell',
-    usage: 'RUN STEP [-- COMMAND...]',
+    usage: '[--docker-command CMD] RUN STEP [-- COMMAND...]',
     summary: 'a shell, or a command, in the sandbox of a step',
     load: async () => (await import('./command-shell.ts')).shell,
   },
   {
     name: 'docker',
     usage:
-      '[--engine NAME] [--image-store DIR] [--mirror HOST=URL]... run [OPTIONS] IMAGE [COMMAND]... | pull IMAGE |\n' +
+      '[--engine NAME] [--docker-command CMD] [--image-store DIR] [--mirror HOST=URL]... run [OPTIONS] IMAGE [COMMAND]... | pull IMAGE |\n' +
       '           build [OPTIONS] FOLDER | load [-i FILE] | import FILE NAME | images [--no-trunc] | inspect IMAGE... | rmi IMAGE... | version',
     summary: 'the part of `docker` that other programs call, such as cwltool --user-space-docker-cmd',
     load: async () => (await import('./command-docker.ts')).docker,

@@ -14,6 +14,7 @@ export const clientPrograms: Record<string, string[]> = {
   podman: ['podman'],
   apptainer: ['apptainer', 'singularity'],
   singularity: ['singularity', 'apptainer'],
+  fakechroot: ['fakechroot'],
 };
 
 /** The first container of a user makes that user's storage, milliseconds. */
@@ -25,7 +26,8 @@ const needed =
 
 /** An engine that has to be given a root file system before it can run it. */
 export interface PreparedEngine extends Engine {
-  prepare?(rootfs: string, signal: AbortSignal): Promise<void>;
+  /** Returns the root file system to be run, which may be another one. */
+  prepare?(rootfs: string, signal: AbortSignal): Promise<string>;
 }
 
 export interface ClientOptions {
@@ -52,7 +54,10 @@ export async function findClient(
   for (const program of programs) {
     for (const { engine, planImport } of await describeEngines(program)) {
       const result = await testEngine(engine, planImport, tools, folder);
-      tested.push({ engine: engine.name, ...result });
+      // Ways that fail for the same reason are told once.
+      const reasons = tested.map(each => each.message.slice(`${each.engine}: `.length));
+      if (result.works || !reasons.some(reason => result.message.endsWith(reason)))
+        tested.push({ engine: engine.name, ...result });
       if (result.works) return { engine: planImport ? withImport(engine, planImport) : engine, tested };
     }
   }
@@ -62,7 +67,7 @@ export async function findClient(
 type ImportPlanner = (rootfs: string) => ReturnType<typeof planImport>;
 
 function withImport(engine: Engine, plan: ImportPlanner): PreparedEngine {
-  return { ...engine, prepare: (rootfs, signal) => importRootfs(plan(rootfs), rootfs, signal) };
+  return { ...engine, prepare: (rootfs, signal) => importRootfs(plan(rootfs), rootfs, signal).then(() => rootfs) };
 }
 
 /** The ways in which this program could be used, best first. */
@@ -132,7 +137,8 @@ function testEngine(engine: Engine, plan: ImportPlanner | undefined, tools: Tool
   });
 }
 
-function findProgram(name: string): string | undefined {
+/** A path, or a name that is looked for along PATH; undefined where there is no such program. */
+export function findProgram(name: string): string | undefined {
   if (name.includes('/')) return isExecutable(resolve(name)) ? resolve(name) : undefined;
   const places = (process.env.PATH ?? '').split(delimiter).filter(folder => folder.startsWith('/'));
   return places.map(folder => join(folder, name)).find(isExecutable);

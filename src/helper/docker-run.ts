@@ -23,6 +23,8 @@ export interface DockerContext {
   store: Store;
   mirrors: Record<string, string>;
   engine: string | undefined;
+  /** The program of an engine that is one of the host's. */
+  dockerCommand: string | undefined;
   invocation: Invocation;
 }
 
@@ -41,9 +43,11 @@ export async function runContainer(args: readonly string[], context: DockerConte
 }
 
 async function runOptions(options: DockerRunOptions, context: DockerContext): Promise<number> {
-  const image = await findImage(options, context);
-  const engine = await selectEngine(context.engine);
-  await engine.prepare?.(image.rootfs, context.invocation.signal);
+  const { invocation } = context;
+  let image = await findImage(options, context);
+  const engine = await selectEngine(context.engine, { dockerCommand: context.dockerCommand });
+  if (engine.warning !== undefined) invocation.stderr(`${engine.warning}\n`);
+  if (engine.prepare) image = { ...image, rootfs: await engine.prepare(image.rootfs, invocation.signal) };
   const folder = mkdtempSync(join(tmpdir(), 'cwl-docker-'));
   try {
     if (options.cidfile !== undefined) {
@@ -52,7 +56,7 @@ async function runOptions(options: DockerRunOptions, context: DockerContext): Pr
     const temporary = join(folder, 'engine');
     mkdirSync(temporary);
     const sandbox = { ...planSandbox(options, image, folder), gpus: await chooseGpus(options.gpus) };
-    return await runSandbox(engine, sandbox, temporary, context.invocation.signal);
+    return await runSandbox(engine, sandbox, temporary, invocation.signal);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

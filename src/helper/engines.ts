@@ -5,6 +5,7 @@ import { hostEngine } from '#engine/host-engine.ts';
 import type { Engine, Sandbox, Tools } from '#engine/sandbox.ts';
 import type { EngineTest } from '#engine/self-test.ts';
 import { clientPrograms, findClient, type PreparedEngine } from './container-client.ts';
+import { findFakechroot } from './fakechroot-client.ts';
 import { findHome } from './home.ts';
 import { describeNode } from './node-class.ts';
 import { makeEngines, runSelfTests } from './self-test.ts';
@@ -36,7 +37,8 @@ export function openEngine(name: string | undefined, options: SelectOptions): ()
 }
 
 /**
- * The engine of this name: `userns`, `proot`, `proot-slow`, `docker`, `podman`, `apptainer`, `singularity`, `host`; undefined or `auto` is the fastest that passes its
+ * The engine of this name: `userns`, `proot`, `proot-slow`, `docker`, `podman`, `apptainer`, `singularity`,
+ * `fakechroot`, `host`; undefined or `auto` is the fastest that passes its
  * self-test here, and `proot` may turn out to be the slow one. Throws a Failure `engine/unknown`, or `engine/unusable`
  * with what the self-test saw and the cure.
  */
@@ -89,7 +91,8 @@ async function selectClient(name: string, options: SelectOptions): Promise<Prepa
 export function testClient(name: string, options: SelectOptions = {}): ReturnType<typeof findClient> {
   const tools = options.tools ?? findTools();
   const folder = options.folder ?? join(findHome().folder, 'probe');
-  return findClient(name, { tools, folder, command: options.dockerCommand });
+  const found = { tools, folder, command: options.dockerCommand };
+  return name === 'fakechroot' ? findFakechroot(found) : findClient(name, found);
 }
 
 /** What the engines can do here; from the cache of this class of nodes unless `fresh`. */

@@ -65,8 +65,7 @@ export function prepareImages(loadEngine: () => Promise<PreparedEngine>, options
         return image;
       }
       onProgress({ what: `giving ${image.reference} to ${name}`, done: 0, unit: 'steps' });
-      await prepare(image.rootfs, signal);
-      return image;
+      return { ...image, rootfs: await prepare(image.rootfs, signal) };
     },
   };
 }

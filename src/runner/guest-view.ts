@@ -20,13 +20,19 @@ export class GuestView {
   readonly #isHost: boolean;
   readonly #roots: string[];
   readonly #outdir: string;
+  readonly #aliases: readonly Mount[];
 
   /**
    * `isHost`: the task saw the host's own root. `outdir` (a path without links) and `inputs`: the places, as the task
-   * saw them, that a link may lead to.
+   * saw them, that a link may lead to. `aliases`: paths on the host by which the task may have called its own, the longer
+   * before those that begin them.
    */
-  constructor(mounts: readonly Mount[], options: { isHost: boolean; outdir: string; inputs: readonly string[] }) {
+  constructor(
+    mounts: readonly Mount[],
+    options: { isHost: boolean; outdir: string; inputs: readonly string[]; aliases?: readonly Mount[] },
+  ) {
     this.#outdir = options.outdir;
+    this.#aliases = options.aliases ?? [];
     this.#mounts = new Map(mounts.map(mount => [mount.guest, mount.host]));
     this.#isHost = options.isHost;
     this.#roots = [options.outdir, ...options.inputs];
@@ -36,7 +42,8 @@ export class GuestView {
    * Follows all links as the task would have. Undefined where nothing is there. Throws a Failure `runner/illegal-link`
    * where a link leaves the output directory and the inputs (CWL v1.2, CommandOutputBinding.glob).
    */
-  resolve(path: string): Found | undefined {
+  resolve(named: string): Found | undefined {
+    const path = this.#toGuest(named);
     const isOwn = isInside(path, this.#outdir);
     let current = isOwn ? this.#outdir : '/';
     let rest = split(isOwn ? path.slice(this.#outdir.length) : path);
@@ -52,7 +59,7 @@ export class GuestView {
         [current, stat] = [next, found];
         continue;
       }
-      const link = readlinkSync(nextHost as string);
+      const link = this.#toGuest(readlinkSync(nextHost as string));
       stat = undefined;
       if (++links > 40) return undefined;
       if (link.startsWith('/')) current = '/';
@@ -89,6 +96,11 @@ export class GuestView {
     return this.#isHost && this.#roots.some(root => isInside(path, toRealPath(root)));
   }
 
+  #toGuest(path: string): string {
+    const alias = this.#aliases.find(({ host }) => isInside(path, host));
+    return alias === undefined ? path : posix.join(alias.guest, path.slice(alias.host.length));
+  }
+
   #toHost(guest: string): string | undefined {
     for (let at = guest; ; at = posix.dirname(at)) {
       const host = this.#mounts.get(at);
@@ -97,6 +109,12 @@ export class GuestView {
       if (at === '/') return this.#isHost ? guest : undefined;
     }
   }
+}
+
+/** What the paths on the host mean to a task that can come to see them: `root` is its root there. */
+export function listAliases(root: string, mounts: readonly Mount[]): Mount[] {
+  const all = [...mounts, { guest: '/', host: root }].map(({ guest, host }) => ({ guest, host: toRealPath(host) }));
+  return all.sort((a, b) => b.host.length - a.host.length);
 }
 
 /** True for `root` itself and all below it. */

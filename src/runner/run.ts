@@ -112,7 +112,8 @@ function createState(options: RunOptions, record: (event: RunEvent) => void, eve
   const loadEngine = async () => {
     if (!options.loadEngine) throw new Failure('runner/no-engine', 'no engine for containers');
     const loaded = await options.loadEngine();
-    const { name, why } = loaded;
+    const { name, why, warning } = loaded;
+    if (warning !== undefined) options.log.warn(warning);
     record({ type: 'engine', time: now(), hostname: hostname(), engine: name, ...(why !== undefined && { why }) });
     return loaded;
   };

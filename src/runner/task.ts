@@ -19,7 +19,7 @@ import { type Container, findContainer, isOlder, refuseUnsupported } from './con
 import { buildEnvironment } from './environment.ts';
 import { grantGpus, toAccess } from './gpus.ts';
 import { Guards } from './guards.ts';
-import { GuestView } from './guest-view.ts';
+import { GuestView, listAliases } from './guest-view.ts';
 import { completeNames } from './inputs.ts';
 import { openOutputFolder } from './output-folder.ts';
 import { toReuseKey } from './reuse-key.ts';
@@ -325,7 +325,9 @@ class Task {
     const shown = isSandboxed ? mounts.map(mount => mount.guest) : mounts.flatMap(mount => [mount.guest, mount.host]);
     const inputs = isSandboxed ? shown : [...shown, ...this.#staging.inputFolders];
     const all = isSandboxed ? [work, temporary, { guest: '/tmp', host: temporary.host }, ...mounts] : [];
-    return new GuestView(all, { isHost: !isSandboxed, outdir: work.guest, inputs });
+    const root = this.#container?.engine.findRoot?.(this.#slot.engine);
+    const aliases = root === undefined ? [] : listAliases(root, all);
+    return new GuestView(all, { isHost: !isSandboxed, outdir: work.guest, inputs, aliases });
   }
 
   #failure(reason: string, exit: Exit, argv: readonly string[], stderr: string): TaskFailure {

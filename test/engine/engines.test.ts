@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { isFailure } from '#base/failure.ts';
 import { makeApptainerEngine } from '#engine/apptainer-engine.ts';
 import { makeDockerEngine } from '#engine/docker-engine.ts';
+import { makeFakechrootEngine, planShellTest } from '#engine/fakechroot-engine.ts';
 import { hostEngine } from '#engine/host-engine.ts';
 import { makeProotEngine } from '#engine/proot-engine.ts';
 import type { Sandbox } from '#engine/sandbox.ts';
@@ -141,6 +142,61 @@ test('apptainer gets variables under names of its own', () => {
   const other = { ...plain, env: { HOME: '/elsewhere' } };
   assert.throws(() => apptainer.planCommand(other, '/t'), { code: 'engine/home' });
   assert.throws(() => apptainer.planCommand({ ...plain, user: { uid: 0, gid: 0 } }, '/t'), { code: 'engine/user' });
+});
+
+test('fakechroot gets a root of links, the image’s own loader, and the paths of the image in variables of the loader', () => {
+  const view = { loader: '/images/x/lib/ld.so', hasNames: true, libraries: ['/images/x/lib'] };
+  const views = new Map([['/images/x', view]]);
+  const library = '/usr/lib/libfakechroot.so';
+  const make = (landlock: number) => makeFakechrootEngine({ tools, library, landlock, views });
+  const engine = make(0);
+  assert.deepEqual(engine.rules, { network: 'open', writes: 'open', inputs: 'checked', rootfs: 'checked' });
+  assert.deepEqual(make(3).rules, { network: 'open', writes: 'kernel', inputs: 'kernel', rootfs: 'kernel' });
+  assert.match(engine.warning ?? '', /no sandbox/);
+  assert.equal(engine.findRoot?.('/t/1'), '/t/1/root');
+  const env = { HOME: '/w', LD_LIBRARY_PATH: '/opt/lib:', LD_PRELOAD: '/opt/x.so' };
+  const planned = engine.planCommand({ ...sandbox, env }, '/t/1');
+  const at = planned.argv.indexOf('--');
+  const own = planned.argv.slice(0, at);
+  assert.deepEqual(own.slice(0, 6), [
+    '/k/launcher',
+    '--die-with-parent',
+    '--no-32-bit',
+    '--fake-root',
+    '/images/x',
+    '/t/1/root',
+  ]);
+  assert.deepEqual(own.slice(own.indexOf('--link'), own.indexOf('--link') + 3), ['--link', '/runs/1/work', '/w']);
+  assert.deepEqual(valuesOf(own, '--link-ro'), ['/data/a:b!']);
+  assert.ok(!own.includes('--read'));
+  assert.deepEqual(planned.argv.slice(at + 1, at + 5), [view.loader, '--argv0', 'sh', '/images/x/bin/sh']);
+  assert.deepEqual(planned.argv.slice(-3), ['/w', 'tool', '--option']);
+  assert.deepEqual(planned.env, {
+    PWD: '/w',
+    HOME: '/w',
+    LD_PRELOAD: `${library}:/images/x/opt/x.so`,
+    LD_LIBRARY_PATH: '/images/x/opt/lib:/images/x/lib',
+    FAKECHROOT: 'true',
+    FAKECHROOT_ELFLOADER: view.loader,
+    FAKECHROOT_ELFLOADER_OPT_ARGV0: '--argv0',
+  });
+  const kept = make(3).planCommand(sandbox, '/t/1').argv;
+  assert.ok(valuesOf(kept, '--read').includes('/images/x') && valuesOf(kept, '--write').includes('/runs/1/work'));
+  assert.ok(!valuesOf(kept, '--write').includes('/dev') && !valuesOf(kept, '--write').includes('/t/1/root'));
+  const refuse = (change: Partial<Sandbox>, code: string) =>
+    assert.throws(() => engine.planCommand({ ...sandbox, ...change }, '/t'), { code });
+  refuse({ user: { uid: 0, gid: 0 } }, 'engine/user');
+  refuse({ kernelRelease: '4.18.0' }, 'engine/kernel-too-old');
+  refuse({ isRootfsWritable: true }, 'engine/read-only');
+  refuse({ rootfs: '/a b' }, 'engine/path');
+  refuse({ env: { FAKECHROOT_BASE: '/' } }, 'engine/environment');
+
+  const files = { rootfs: '/images/x', inside: '/p/inside', outside: '/p/outside', temporary: '/p/t' };
+  const { parse } = planShellTest(make(3), files);
+  const answer = (stdout: string) => parse({ stdout, stderr: '', exit: { code: 0, signal: null } });
+  assert.match(answer('inside=1\noutside=0\nuntranslated=0\nwrite=0\n').message, /works; .*no sandbox/);
+  assert.equal(answer('inside=1\noutside=1\nuntranslated=0\nwrite=0\n').works, false);
+  assert.equal(answer('inside=1\noutside=0\nuntranslated=0\nwrite=1\n').works, false);
 });
 
 test('with Landlock, the launcher is told what may be read and written', () => {

@@ -196,3 +196,12 @@ for (const [name, program, choice] of [
     await helper.run(['runs', 'remove', killed.id], { env });
   });
 }
+
+test('probe tells once what fails in all ways for one reason', async t => {
+  if (skips.podman) return t.skip(skips.podman);
+  const broken = { ...env, CONTAINERS_CONF: join(folder, 'broken.conf') };
+  writeFiles(folder, { 'broken.conf': '[engine]\nruntime="/none/such"\n' });
+  const { code, stdout } = await helper.run(['probe', '--engine', 'podman'], { env: broken });
+  assert.equal(code, 1);
+  assert.equal(stdout.match(/^no +podman: /gm)?.length, 1, stdout);
+});
