@@ -1,31 +1,8 @@
 // The kit by itself: in a root that holds nothing else, no libc and no shell, as an ordinary user; and once more with the
 // system calls refused that are newer than an old kernel.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import type { Kit } from '#base/kit.ts';
-import { findUser, isRoot, makeFolder, needPackages, run } from '../support/machine.ts';
-
-const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const folder = join(root, 'dist/kit', `linux-${process.arch}`);
-const reason = !isRoot
-  ? 'only root can change the root directory'
-  : !existsSync(join(folder, 'kit.json'))
-    ? 'the kit is not built: npm run build'
-    : false;
+import { type Jail, kernels, makeJail, noJail } from '../support/jail.ts';
 
 const checks = `
 const assert = require('node:assert');
@@ -61,77 +38,33 @@ outputs: { twice: int }
 expression: '\${ return { twice: 2 * inputs.number }; }'
 `;
 
-let jail: { path: string; remove(): void };
+let jail: Jail;
 
 before(() => {
-  if (reason) return;
-  needPackages('gcc', 'libc6-dev');
-  jail = makeFolder(findUser(), 'cwl-jail-');
-  const kit = JSON.parse(readFileSync(join(folder, 'kit.json'), 'utf8')) as Kit;
-  // As the near end installs it.
-  const home = join(jail.path, 'kit');
-  mkdirSync(home);
-  for (const piece of kit.pieces) cpSync(join(folder, piece.source), join(home, piece.path), { recursive: true });
-  run('tar', ['xzf', join(home, kit.runtime.archive), '-C', home]);
-  rmSync(join(home, kit.runtime.archive));
-  const loader = `/kit/${kit.runtime.loader}\0`;
-  assert.ok(loader.length <= kit.runtime.interpreterLength);
-  const node = openSync(join(home, kit.runtime.nodePath), 'r+');
-  writeSync(node, loader, kit.runtime.interpreterOffset);
-  closeSync(node);
-  for (const name of ['proc', 'dev', 'tmp', 'home']) mkdirSync(join(jail.path, name));
-  for (const name of ['tmp', 'home']) run('chmod', ['1777', join(jail.path, name)]);
-  run('gcc', ['-static', '-o', join(jail.path, 'old-kernel'), join(root, 'test/engine/programs/old-kernel.c')]);
-  writeFileSync(join(jail.path, 'checks.cjs'), checks);
-  writeFileSync(join(jail.path, 'tool.cwl'), tool);
+  if (noJail) return;
+  jail = makeJail();
+  jail.write('checks.cjs', checks);
+  jail.write('tool.cwl', tool);
 });
 after(() => jail?.remove());
 
-/** Runs a program of the jail as the user of the tests, with /proc and /dev as every host has them. */
-function inJail(argv: string[], limit?: number) {
-  const user = findUser();
-  const script =
-    'jail=$1; ids=$2; shift 2; mount -t proc proc "$jail/proc"; mount --rbind /dev "$jail/dev"; exec chroot --userspec="$ids" "$jail" "$@"';
-  const command = limit === undefined ? argv : ['/old-kernel', String(limit), ...argv];
-  return spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', jail.path, `${user.uid}:${user.gid}`, ...command], {
-    encoding: 'utf8',
-    env: { HOME: '/home', PATH: '/usr/sbin:/usr/bin:/sbin:/bin', CWL_ON_CLUSTERS_HOME: '/home/cwl' },
-    timeout: 60_000,
-  });
-}
+for (const [name, lastCall] of kernels) {
+  const skip = noJail || (lastCall !== undefined && process.arch !== 'x64' ? 'the numbers are those of x86_64' : false);
 
-for (const [name, limit] of [
-  ['this kernel', undefined],
-  ['the system calls of Linux 3.10', 313],
-  ['the system calls of Linux 2.6.32', 298],
-] as const) {
-  test(`Node runs with nothing but the kit and ${name}`, { skip: reason }, t => {
-    if (limit !== undefined && process.arch !== 'x64') return t.skip('the numbers are those of x86_64');
-    const { stdout, stderr, status } = inJail(['/kit/runtime/node', '/checks.cjs'], limit);
+  test(`Node runs with nothing but the kit and ${name}`, { skip }, () => {
+    const { stdout, stderr, status } = jail.run(['/kit/runtime/node', '/checks.cjs'], lastCall);
     assert.equal(stdout, 'all is well\n', stderr);
     assert.equal(status, 0);
   });
 
-  test(`the helper runs a document with nothing but the kit and ${name}`, { skip: reason }, t => {
-    if (limit !== undefined && process.arch !== 'x64') return t.skip('the numbers are those of x86_64');
-    const argv = [
-      '/kit/runtime/node',
-      '/kit/helper.cjs',
-      'run',
-      '--quiet',
-      '--outdir',
-      '/tmp/out',
-      '/tool.cwl',
-      '--number',
-      '21',
-    ];
-    const { stdout, stderr } = inJail(argv, limit);
+  test(`the helper runs a document with nothing but the kit and ${name}`, { skip }, () => {
+    const args = ['run', '--quiet', '--outdir', '/tmp/out', '/tool.cwl', '--number', '21'];
+    const { stdout, stderr } = jail.helper(args, lastCall);
     assert.deepEqual(JSON.parse(stdout || '{}'), { twice: 42 }, stderr);
   });
 
-  test(`PRoot passes its self-test with nothing but the kit and ${name}`, { skip: reason }, t => {
-    if (limit !== undefined && process.arch !== 'x64') return t.skip('the numbers are those of x86_64');
-    const { stdout, stderr } = inJail(['/kit/runtime/node', '/kit/helper.cjs', 'probe', '--fresh', '--json'], limit);
+  test(`PRoot passes its self-test with nothing but the kit and ${name}`, { skip }, () => {
+    const { stdout, stderr } = jail.helper(['probe', '--fresh', '--json'], lastCall);
     const report = JSON.parse(stdout || '{}') as { engines?: { engine: string; works: boolean; message: string }[] };
     const proot = report.engines?.find(each => each.engine.startsWith('proot') && each.works);
     assert.ok(proot, stdout + stderr);
