@@ -1,3 +1,4 @@
+import { isOlder } from '#base/kernel-release.ts';
 import { type EngineTest, type Features, formatCost } from './self-test.ts';
 
 /** What a node's settings say of what a user may do there; undefined where they can't be read, or the kernel has none. */
@@ -67,7 +68,7 @@ function explainUserNamespaces(settings: NodeSettings, works: boolean, isTraced:
 
 function findUserNamespaceReason(settings: NodeSettings): string | undefined {
   const { kernel, maxUserNamespaces, unprivilegedClone, apparmorUserns, container } = settings;
-  if (isOlder(kernel, 3, 8)) return `Linux ${kernel} has none; systems from RHEL 8 on have them.`;
+  if (isOlder(kernel, '3.8')) return `Linux ${kernel} has none; systems from RHEL 8 on have them.`;
   if (maxUserNamespaces === 0) {
     return 'are switched off (user.max_user_namespaces is 0). An administrator can allow them: `sysctl user.max_user_namespaces=15000`.';
   }
@@ -110,7 +111,7 @@ function explainAcceleration(
   const what = 'seccomp acceleration of PRoot';
   if (fast) return { what, isGood: true, message: 'works: only system calls that name files are slower' };
   if (!features.seccomp) {
-    const message = isOlder(kernel, 3, 5)
+    const message = isOlder(kernel, '3.5')
       ? `is not in Linux ${kernel}, and neither are filters of system calls, without which nothing is run safely. Linux 3.5, or that of RHEL 6 from 2.6.32-431 on, has them.`
       : 'is refused, and so are all filters of system calls (seccomp), without which nothing is run safely. It may be what this shell was started by that forbids them: try outside of it.';
     return { what, isGood: false, message };
@@ -133,12 +134,12 @@ function explainLandlock({ kernel, securityModules }: NodeSettings, version: num
   const what = 'Landlock';
   if (version >= 3)
     return { what, isGood: true, message: 'works: the kernel keeps tools to their files under PRoot too' };
-  const isOff = !isOlder(kernel, 5, 13) && securityModules?.includes('landlock') === false;
+  const isOff = !isOlder(kernel, '5.13') && securityModules?.includes('landlock') === false;
   const reason = isOff
     ? 'is switched off. An administrator can switch it on: `landlock` in the boot parameter `lsm=`.'
     : version > 0
       ? `of this kernel is too old (version ${version}; Linux 6.2 has version 3).`
-      : isOlder(kernel, 6, 2)
+      : isOlder(kernel, '6.2')
         ? 'is not in this kernel (it is from Linux 6.2 on).'
         : 'is left out of this kernel, or forbidden to what runs here.';
   const consequence =
@@ -158,7 +159,7 @@ function explainNoexec(folders: readonly string[]): Finding {
 
 function explainKernel(kernel: string): Finding {
   const what = 'kernel';
-  if (!isOlder(kernel, 4, 4))
+  if (!isOlder(kernel, '4.4'))
     return { what, isGood: true, message: `Linux ${kernel} is new enough for today's images` };
   return {
     what,
@@ -174,10 +175,4 @@ function explainCost(engines: readonly EngineTest[], host: number | undefined): 
   if (costs.length === 0) return [];
   const own = host === undefined ? [] : [`${formatCost(host)} without a sandbox`];
   return [{ what: 'a look at a file (stat)', isGood: true, message: `takes ${[...own, ...costs].join(', ')}` }];
-}
-
-/** By the first two numbers of a release. */
-function isOlder(kernel: string, major: number, minor: number): boolean {
-  const [first = 0, second = 0] = kernel.split(/[.-]/).map(Number);
-  return first < major || (first === major && second < minor);
 }

@@ -4,9 +4,9 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { Failure } from '#base/failure.ts';
+import { isOlder } from '#base/kernel-release.ts';
 import type { RunInRootfs } from '#image/build-run.ts';
 import type { Store } from '#image/store.ts';
-import { isOlder } from '#runner/container.ts';
 import { selectEngine } from './engines.ts';
 import { removeTree } from './remove-tree.ts';
 

@@ -53,18 +53,3 @@ export async function findContainer(run: RunState, scope: Scope): Promise<Contai
   const engine = await run.loadEngine();
   return { image: await run.resolveImage(requirement), engine, requirement, isRequired };
 }
-
-/** True where the kernel release is below the version: `3.10.0-1160` is older than `4.4.0`. */
-export function isOlder(kernel: string, version: string): boolean {
-  const [a, b] = [kernel, version].map(text =>
-    text
-      .split(/[.-]/)
-      .slice(0, 3)
-      .map(part => Number.parseInt(part, 10) || 0),
-  );
-  for (const [index, part] of (b ?? []).entries()) {
-    const own = a?.[index] ?? 0;
-    if (own !== part) return own < part;
-  }
-  return false;
-}

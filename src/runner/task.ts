@@ -1,27 +1,25 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { release } from 'node:os';
 import { join } from 'node:path';
 import type { Exit } from '#base/command.ts';
 import { formatCommand } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
-import { buildCommandLine } from '#cwl/command-line.ts';
-import { type Context, formatPlace } from '#cwl/expression.ts';
+import type { Context } from '#cwl/expression.ts';
 import { findPaths, type PathValue } from '#cwl/file-value.ts';
 import { evaluateWorkDir, type WorkDirEntry } from '#cwl/initial-work-dir.ts';
 import type { CommandLineTool, LoadListing, Value } from '#cwl/model.ts';
 import { collectOutputs, readOutputObject } from '#cwl/outputs.ts';
 import { findRequirement } from '#cwl/requirements.ts';
 import { evaluateResources } from '#cwl/resources.ts';
-import { evaluateNetworkAccess, evaluateReuse, evaluateTimeLimit } from '#cwl/single-values.ts';
+import { evaluateReuse, evaluateTimeLimit } from '#cwl/single-values.ts';
 import type { GpuAccess } from '#engine/gpus.ts';
 import type { Engine, Sandbox } from '#engine/sandbox.ts';
-import { type Container, findContainer, isOlder, refuseUnsupported } from './container.ts';
-import { buildEnvironment } from './environment.ts';
+import { type Container, findContainer, refuseUnsupported } from './container.ts';
 import { grantGpus, toAccess } from './gpus.ts';
 import { Guards } from './guards.ts';
 import { GuestView, listAliases } from './guest-view.ts';
 import { completeNames } from './inputs.ts';
 import { openOutputFolder } from './output-folder.ts';
+import { planSandbox } from './plan-sandbox.ts';
 import { toReuseKey } from './reuse-key.ts';
 import { now, type RunState, type Scope } from './run-state.ts';
 import { settleOutputs } from './settle.ts';
@@ -136,7 +134,14 @@ class Task {
   async #execute(context: Context): Promise<ToolResult> {
     const entries = await this.#stage(context);
     const { image } = this.#container ?? {};
-    const sandbox = this.#planSandbox(context);
+    const sandbox = planSandbox(this.#tool, context, {
+      requirements: this.#scope.requirements,
+      image,
+      paths: this.paths,
+      binds: this.#staging.binds,
+      gpus: this.#gpus,
+      environment: this.#run.options.environment,
+    });
     const key = await this.#findKey(context, entries, sandbox);
     const reused = key === undefined ? undefined : this.#run.cache?.find(key);
     if (reused) return { outputs: reused, isReused: true };
@@ -255,41 +260,6 @@ class Task {
     if (value.location !== undefined || value.path === undefined) return;
     const known = findPaths(this.#scope.inputs).find(input => input.path === value.path);
     if (known) Object.assign(value, { location: known.location, basename: value.basename ?? known.basename });
-  }
-
-  #planSandbox(context: Context): Sandbox {
-    const { requirements } = this.#scope;
-    const { image } = this.#container ?? {};
-    const { work, temporary, isSandboxed } = this.paths;
-    const shell = findRequirement(requirements, 'ShellCommandRequirement') !== undefined;
-    const words = buildCommandLine(this.#tool, context, { shell });
-    const isEmpty = words.length === 0;
-    const argv = image ? [...image.config.entrypoint, ...(isEmpty ? image.config.command : words)] : words;
-    if (argv.length === 0)
-      throw new Failure('runner/command', `${formatPlace(this.#tool.place)}: the command line is empty`);
-    const own = [
-      { ...work, writable: true },
-      { ...temporary, writable: true },
-      { host: temporary.host, guest: '/tmp', writable: true },
-    ];
-    return {
-      rootfs: image?.rootfs,
-      binds: isSandboxed ? [...own, ...this.#staging.binds] : [],
-      cwd: work.guest,
-      env: buildEnvironment(requirements, context, {
-        image,
-        outdir: work.guest,
-        tmpdir: temporary.guest,
-        hostPath: process.env.PATH,
-        preserved: this.#run.options.environment,
-      }),
-      argv,
-      network: evaluateNetworkAccess(requirements, context),
-      gpus: this.#gpus,
-      ...(image?.minimumKernel && isOlder(release(), image.minimumKernel)
-        ? { kernelRelease: image.minimumKernel }
-        : {}),
-    };
   }
 
   /** What the tool does not name goes to its logs; what it names has the name of the log as well. */
