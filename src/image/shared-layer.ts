@@ -137,7 +137,10 @@ export class SharedLayer {
     const piece = Buffer.allocUnsafe(Math.min(size, pieceSize));
     for (let done = 0; done < size; ) {
       const count = readSync(file, piece, 0, Math.min(piece.length, size - done), start + done);
-      if (count === 0) throw new Failure('image/store', 'a file of the image store was cut off while it was copied');
+      if (count === 0) {
+        const hint = 'Try again: what was cut off is not taken a second time.';
+        throw new Failure('image/store', 'a file of the image store was cut off while it was copied', { hint });
+      }
       this.#sink.write(piece.subarray(0, count), done);
       done += count;
     }
