@@ -116,6 +116,10 @@ export class SharedLayer {
   /** Gives the sink the data; false if it is nowhere. */
   #copy(member: ListedMember): boolean {
     if (member.isSparse) return false;
+    if (member.size === 0) {
+      this.#sink.end();
+      return true;
+    }
     if (member.place >= 0) {
       this.#hidden ??= tryToOpen(this.#donor.hidden);
       const isThere = this.#hidden !== undefined && fstatSync(this.#hidden).size >= member.place + member.size;
