@@ -85,12 +85,11 @@ test('an image whose files can have no links of here is copied from', async () =
   const first = await load(store, [base, middle]);
   const elsewhere = mkdtempSync('/dev/shm/cwl-shared-layers-');
   try {
-    run('mv', [first.rootfs, join(elsewhere, 'root')]);
+    run('cp', ['-a', first.rootfs, join(elsewhere, 'root')]);
+    removeTree(first.rootfs);
     symlinkSync(join(elsewhere, 'root'), first.rootfs);
     assert.notEqual(statSync(first.rootfs).dev, statSync(store.folder).dev, 'this test needs /dev/shm beside a disk');
-    const isRoot = process.getuid?.() === 0;
-    // Who is not root can't read d/none, so its layer is read.
-    const second = await load(store, [base, middle, small], isRoot ? { without: 2 } : {});
+    const second = await load(store, [base, middle, small], { without: 2 });
     await checkSame(second, [base, middle, small]);
     assert.equal(statSync(join(second.rootfs, 'm')).nlink, 1);
   } finally {

@@ -10,6 +10,7 @@ import { loadImage } from '#image/load.ts';
 import { removeTree } from '#image/remove-tree.ts';
 import { openStore, type Store } from '#image/store.ts';
 import { buildImage, digestOf, writeLayout } from '../support/images.ts';
+import { isRoot } from '../support/machine.ts';
 import { Layer } from '../support/tar.ts';
 import { readTimes, readTree } from './rootfs.ts';
 
@@ -17,7 +18,8 @@ export const base = new Layer()
   .directory('d', 0o755, { mtime: 1_000_000_000 })
   .file('d/a', 'a', 0o640, { mtime: 1_100_000_000 })
   .file('d/b', 'b', 0o755)
-  .file('d/none', 'secret', 0)
+  // Who is not root could not read it again, to compare.
+  .file('d/none', 'secret', isRoot ? 0 : 0o400)
   .file('d/c', 'twins')
   .hardlink('d/twin', 'd/c')
   .symlink('d/link', 'a')
