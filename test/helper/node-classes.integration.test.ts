@@ -130,7 +130,7 @@ test('the editor is told of all classes that were seen', { skip }, async () => {
   writeFileSync(join(helper.home, 'probe', 'broken.json'), '{"engines":');
   // As an older kit would have left it.
   const old = JSON.parse(readFileSync(join(helper.home, 'probe', first), 'utf8'));
-  writeFileSync(join(helper.home, 'probe', 'old.json'), JSON.stringify({ ...old, tested: '2026-01-01T00:00:00.000Z' }));
+  writeFileSync(join(helper.home, 'probe', 'old.json'), JSON.stringify({ ...old, tested: '2020-01-01T00:00:00.000Z' }));
   const { connection, close } = helper.serve();
   const nodes = (await connection.sendRequest('probe/nodes')) as NodeReport[];
   await close();
