@@ -1,70 +1,125 @@
-// What the sandboxes cost, all measured in one run on this machine: `node bench/engine.ts`.
+// What the sandboxes cost, all measured in one run on this machine, as the unprivileged user:
+// `node bench/engine.ts [calls|start|untar|compile|align]...`; ROUNDS: how often each is run (5).
 import { spawnSync } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Command } from '#base/command.ts';
-import { planFeatures } from '#engine/self-test.ts';
-import { makeEngines } from '#helper/self-test.ts';
-import { findUser } from '../test/support/machine.ts';
+import { existsSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import { findUser, isRoot, needPackages } from '../test/support/machine.ts';
 import { makePlace } from '../test/support/sandbox.ts';
+import { empty, openSides, type Side } from './support/engine-sides.ts';
+import { openRootfs, type Workload, workloads } from './support/engine-workloads.ts';
 
+const calls = ['stat', 'open', 'read', 'write', 'fork+exec'];
+const names = ['calls', 'start', ...workloads.map(each => each.name)];
+const wanted = process.argv.slice(2);
+const unknown = wanted.find(name => !names.includes(name));
+if (unknown !== undefined) throw new Error(`no workload ${unknown}; there are ${names.join(', ')}`);
+if (!isRoot) throw new Error('only root can set up a Debian of its own, and run programs in it by chroot');
+const isWanted = (name: string) => wanted.length === 0 || wanted.includes(name);
+const rounds = Number(process.env.ROUNDS ?? 5);
+
+needPackages('mmdebstrap', 'gcc');
+// What disks do would be measured as well; a memory disk shows what the engines do.
+if (existsSync('/dev/shm')) process.env.TMPDIR = '/dev/shm';
 const place = makePlace(findUser());
 try {
-  const program = place.compile('test/engine/programs/bench.c', 'bench');
-  copyFileSync(program, join(place.rootfs, 'bin/bench'));
+  const rootfs = openRootfs(place);
   const work = place.makeFolder('work');
-  const query = planFeatures(place.tools.launcher);
-  const features = query.parse({ ...(await place.run(query)), exit: { code: 0, signal: null } });
-  const engines = makeEngines(place.tools, features).filter(engine => engine.name !== 'proot-new-order');
+  const starter = place.compile('test/engine/programs/start.c', 'start');
+  const { sides, absent } = await openSides(place, rootfs, work);
+  console.log(`${cpus()[0]?.model.trim()}, Linux ${release()}; ${rootfs}; the best of ${rounds} rounds in turn`);
+  for (const [name, reason] of absent) console.log(`${name} does not run here: ${reason}`);
+  const usual = sides.filter(side => side.only !== 'start');
 
-  const native: Command = { argv: [program, join(work, 'file')], env: {}, cwd: work };
-  const starts: [string, Command, Command][] = [['native', native, { argv: ['/bin/true'], env: {}, cwd: work }]];
-  for (const engine of engines) {
-    const plan = (argv: string[]) =>
-      engine.planCommand(
-        {
-          rootfs: place.rootfs,
-          binds: [{ host: work, guest: '/w', writable: true }],
-          cwd: '/w',
-          env: {},
-          argv,
-          network: false,
-        },
-        place.makeFolder(`temporary-${engine.name}`),
-      );
-    starts.push([engine.name, plan(['/bin/bench', '/w/file']), plan(['/bin/true'])]);
-  }
-  const columns = ['stat', 'open', 'read', 'write', 'fork+exec', 'start'];
-  const rows: Record<string, Record<string, number>> = {};
-  for (const [name, bench, start] of starts) {
-    const { stdout, stderr, code } = await place.run(bench);
-    if (code !== 0) throw new Error(`${name}: ${stderr}`);
-    rows[name] = Object.fromEntries([...stdout.matchAll(/(\S+)=(\d+)/g)].map(match => [match[1]!, Number(match[2])]));
-    rows[name].start = await measureStart(start);
-  }
-  console.log(`microseconds for one call, and how many times the native one. start: of one sandboxed \`true\`.\n`);
-  console.log(['engine'.padEnd(12), ...columns.map(each => each.padStart(18))].join(''));
-  for (const [name, row] of Object.entries(rows)) {
-    const cells = columns.map(each => {
-      const ratio = (row[each] as number) / (rows.native?.[each] as number);
-      return `${((row[each] as number) / 1000).toFixed(2)} (${ratio.toFixed(ratio < 10 ? 2 : 0)})`.padStart(18);
+  if (isWanted('calls')) {
+    const rows = await measure(usual, rounds, side => {
+      const { stdout } = runSide(side, [], ['/usr/bin/bench', '/w/file']);
+      return Object.fromEntries([...stdout.matchAll(/(\S+)=(\d+)/g)].map(match => [match[1], Number(match[2]) / 1000]));
     });
-    console.log([name.padEnd(12), ...cells].join(''));
+    printTable('one call, microseconds, and how many times the native one', calls, rows);
+  }
+  if (isWanted('start')) {
+    const starts = sides.filter(side => side.only !== 'work');
+    // Such an engine must find its folder empty each time; of the others one round is many starts.
+    const isSingle = (side: Side) => ['fakechroot', 'podman'].includes(side.name);
+    const rows = await measure(starts, rounds * 4, side => {
+      const front = side.name.endsWith(', offline') ? [place.tools.launcher, '--own-network', '--'] : [];
+      return { start: readTime(runSide(side, [...front, starter, isSingle(side) ? '1' : '20'], ['/bin/true'])) / 1e6 };
+    });
+    printTable('one `true` from start to end, milliseconds', ['start'], rows);
+    for (const { name, bare } of starts) {
+      if (bare === undefined) continue;
+      const ratio = (rows.get(name)?.start as number) / (rows.get(bare)?.start as number);
+      console.log(`${name} / ${bare}: ${ratio.toFixed(2)}`);
+    }
+  }
+  const chosen = workloads.filter(each => isWanted(each.name));
+  const rows = new Map(usual.map(side => [side.name, {} as Record<string, number>]));
+  for (const workload of chosen) {
+    workload.make(work, rootfs);
+    spawnSync('chown', ['-R', `${place.user.uid}:${place.user.gid}`, work]);
+    const times = await measure(usual, rounds, side => ({ [workload.name]: runWorkload(side, workload) }));
+    for (const [name, row] of times) Object.assign(rows.get(name) as object, row);
+  }
+  const columns = chosen.map(each => each.name);
+  if (chosen.length > 0) {
+    printTable(chosen.map(each => `${each.name}: ${each.what}`).join('\n') + '\nseconds', columns, rows);
+  }
+
+  function runWorkload(side: Side, { argv, clear }: Workload): number {
+    clear?.(work);
+    return readTime(runSide(side, [starter, '1'], argv)) / 1e9;
   }
 } finally {
   place.remove();
 }
 
-/** Nanoseconds, the best of 30. */
-async function measureStart(command: Command): Promise<number> {
-  const { uid, gid } = process.getuid?.() === 0 ? place.user : { uid: undefined, gid: undefined };
-  const [file = '', ...args] = command.argv;
-  let best = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 30; i++) {
-    const begin = process.hrtime.bigint();
-    const { status, stderr } = spawnSync(file, args, { cwd: command.cwd, env: command.env, uid, gid });
-    if (status !== 0) throw new Error(String(stderr));
-    best = Math.min(best, Number(process.hrtime.bigint() - begin));
+/** Each side in turn, so that a machine whose speed changes does so for each; the least of all rounds. */
+async function measure(
+  sides: readonly Side[],
+  times: number,
+  run: (side: Side) => Record<string, number>,
+): Promise<Map<string, Record<string, number>>> {
+  const best = new Map<string, Record<string, number>>();
+  for (let round = 0; round < times; round++) {
+    for (const side of sides) {
+      const before = best.get(side.name) ?? {};
+      const values = Object.entries(run(side)).map(([name, value]) => [name, Math.min(value, before[name] ?? value)]);
+      best.set(side.name, Object.fromEntries(values));
+    }
   }
   return best;
+}
+
+/** `front` starts what the side runs `argv` in. */
+function runSide(side: Side, front: string[], argv: string[]): { stdout: string; stderr: string } {
+  const command = side.plan(argv);
+  const [file = '', ...args] = [...front, ...command.argv];
+  const ids = side.asRoot ? {} : { uid: place.user.uid, gid: place.user.gid };
+  const options = { cwd: command.cwd ?? '/', env: command.env, ...ids, encoding: 'utf8' as const };
+  const { status, stdout, stderr } = spawnSync(file, args, options);
+  empty(side);
+  if (status !== 0) throw new Error(`${side.name}: ${stderr}`);
+  return { stdout, stderr };
+}
+
+/** Nanoseconds, as the starter says. */
+function readTime({ stderr }: { stderr: string }): number {
+  return Number(/start=(\d+)/.exec(stderr)?.[1]);
+}
+
+function printTable(
+  title: string,
+  columns: readonly string[],
+  rows: ReadonlyMap<string, Record<string, number>>,
+): void {
+  console.log(`\n${title}\n${['engine'.padEnd(16), ...columns.map(each => each.padStart(17))].join('')}`);
+  const native = rows.get('native') as Record<string, number>;
+  for (const [name, row] of rows) {
+    const cells = columns.map(each => {
+      const [value = 0, base = 1] = [row[each], native[each]];
+      const ratio = value / base;
+      return `${value.toFixed(2)} (${ratio.toFixed(ratio < 10 ? 2 : 0)})`.padStart(17);
+    });
+    console.log([name.padEnd(16), ...cells].join(''));
+  }
 }

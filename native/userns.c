@@ -43,6 +43,7 @@
 #define ATTRIBUTE_READ_ONLY 1
 #define RECURSIVE 0x8000
 #define JOIN_SESSION_KEYRING 1
+#define INPUT "/dev/.stdin"
 #define STAGE "/.cwl-on-clusters-rootfs"
 
 const char *const program_name = "userns";
@@ -305,34 +306,6 @@ static void make_target(const char *guest, int is_directory, char target[PATH_MA
 		fail(EINVAL, "a bind cannot be the root: %s", guest);
 }
 
-static void make_devices(const int *devices, const char *const *names, int count, const char *shm_size)
-{
-	char target[PATH_MAX], path[64], data[64];
-
-	make_target("/dev", 1, target);
-	if (strcmp(target, "/dev") != 0)
-		fail(0, "/dev of the rootfs is a link");
-	mount_tmpfs("/dev", "mode=0755,size=1m");
-	for (int i = 0; i < count; i++) {
-		if (devices[i] < 0)
-			continue;
-		snprintf(path, sizeof(path), "/dev/%s", names[i]);
-		make_file(path);
-		bind_descriptor(devices[i], NULL, path);
-	}
-	if (symlink("/proc/self/fd", "/dev/fd") < 0 || symlink("/proc/self/fd/0", "/dev/stdin") < 0 ||
-	    symlink("/proc/self/fd/1", "/dev/stdout") < 0 || symlink("/proc/self/fd/2", "/dev/stderr") < 0 ||
-	    symlink("pts/ptmx", "/dev/ptmx") < 0 || mkdir("/dev/pts", 0755) < 0 || mkdir("/dev/shm", 0755) < 0)
-		fail(errno, "/dev");
-	/* Pseudo-terminals are a comfort; some kernels have none in namespaces. */
-	(void)mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
-	snprintf(data, sizeof(data), "mode=1777%s%s", shm_size ? ",size=" : "", shm_size ? shm_size : "");
-	mount_tmpfs("/dev/shm", data);
-	struct statvfs status;
-	if (statvfs("/dev", &status) == 0 && mount(NULL, "/dev", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
-		fail(errno, "making /dev read-only");
-}
-
 /* What the caller has opened for reading as the standard input, if it still has its name; else -1. */
 static int find_input(void)
 {
@@ -357,15 +330,80 @@ static void protect_input(int input)
 	off_t position = lseek(0, 0, SEEK_CUR);
 	int descriptor;
 
-	make_file("/.stdin");
-	bind_descriptor(input, NULL, "/.stdin");
-	make_read_only("/.stdin");
-	descriptor = open("/.stdin", O_RDONLY);
+	make_file(INPUT);
+	bind_descriptor(input, NULL, INPUT);
+	make_read_only(INPUT);
+	descriptor = open(INPUT, O_RDONLY);
 	if (descriptor < 0 || lseek(descriptor, position, SEEK_SET) < 0 || dup2(descriptor, 0) < 0)
 		fail(errno, "the standard input");
 	close(descriptor);
-	if (umount2("/.stdin", MNT_DETACH) < 0 || unlink("/.stdin") < 0)
+	if (umount2(INPUT, MNT_DETACH) < 0 || unlink(INPUT) < 0)
 		fail(errno, "the standard input");
+}
+
+static void make_devices(const int *devices, const char *const *names, int count, const char *shm_size, int input)
+{
+	char target[PATH_MAX], path[64], data[64];
+
+	make_target("/dev", 1, target);
+	if (strcmp(target, "/dev") != 0)
+		fail(0, "/dev of the rootfs is a link");
+	mount_tmpfs("/dev", "mode=0755,size=1m");
+	for (int i = 0; i < count; i++) {
+		if (devices[i] < 0)
+			continue;
+		snprintf(path, sizeof(path), "/dev/%s", names[i]);
+		make_file(path);
+		bind_descriptor(devices[i], NULL, path);
+	}
+	if (symlink("/proc/self/fd", "/dev/fd") < 0 || symlink("/proc/self/fd/0", "/dev/stdin") < 0 ||
+	    symlink("/proc/self/fd/1", "/dev/stdout") < 0 || symlink("/proc/self/fd/2", "/dev/stderr") < 0 ||
+	    symlink("pts/ptmx", "/dev/ptmx") < 0 || mkdir("/dev/pts", 0755) < 0 || mkdir("/dev/shm", 0755) < 0)
+		fail(errno, "/dev");
+	/* Pseudo-terminals are a comfort; some kernels have none in namespaces. */
+	(void)mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
+	snprintf(data, sizeof(data), "mode=1777%s%s", shm_size ? ",size=" : "", shm_size ? shm_size : "");
+	mount_tmpfs("/dev/shm", data);
+	if (input >= 0)
+		protect_input(input);
+	struct statvfs status;
+	if (statvfs("/dev", &status) == 0 && mount(NULL, "/dev", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+		fail(errno, "making /dev read-only");
+}
+
+/* Whether `guest` lies in a directory that the rootfs has at its top, and no link on the way leads elsewhere. */
+static int has_top(int rootfs, const char *guest)
+{
+	char path[PATH_MAX];
+	struct stat status;
+	size_t length;
+
+	guest += strspn(guest, "/");
+	if (strstr(guest, "..") || snprintf(path, sizeof(path), "%s", guest) >= (int)sizeof(path))
+		return 0;
+	for (length = strcspn(path, "/"); length > 0; length += strcspn(path + length + 1, "/") + 1) {
+		char end = path[length];
+		path[length] = '\0';
+		if (fstatat(rootfs, path, &status, AT_SYMLINK_NOFOLLOW) < 0)
+			return strchr(path, '/') != NULL;
+		if (S_ISLNK(status.st_mode))
+			return 0;
+		path[length] = end;
+		if (end == '\0')
+			return 1;
+	}
+	return 0;
+}
+
+/* Images from the store have all places to bind to. Then the rootfs itself is the new root; else that is a tmpfs, on which
+ * each of the entries is bound. */
+static int has_places(int rootfs, const struct options *options)
+{
+	int is_whole = has_top(rootfs, "proc") && has_top(rootfs, "dev") && has_top(rootfs, "sys");
+
+	for (int i = 0; i < options->bind_count && is_whole; i++)
+		is_whole = options->binds[i].descriptor < 0 || has_top(rootfs, options->binds[i].guest);
+	return is_whole;
 }
 
 static void build_root(struct options *options)
@@ -404,7 +442,14 @@ static void build_root(struct options *options)
 		fail(errno, "/proc/self/fd");
 
 	/* The new root is mounted where the rootfs is, as that directory surely exists. */
-	mount_tmpfs(options->rootfs, "mode=0755,size=1m");
+	int is_direct = has_places(rootfs, options);
+	if (fchdir(descriptor_names) < 0)
+		fail(errno, "/proc/self/fd");
+	if (is_direct) {
+		bind_descriptor(rootfs, NULL, options->rootfs);
+		make_read_only(options->rootfs);
+	} else
+		mount_tmpfs(options->rootfs, "mode=0755,size=1m");
 	if (chdir(options->rootfs) < 0)
 		fail(errno, "%s", options->rootfs);
 	int is_pivoted = syscall(SYS_pivot_root, ".", ".") == 0;
@@ -414,23 +459,23 @@ static void build_root(struct options *options)
 	if (fchdir(descriptor_names) < 0)
 		fail(errno, "/proc/self/fd");
 
-	if (input >= 0)
-		protect_input(input);
-	/* Read-only once, and so in each of the binds that are made from it. */
-	if (mkdir(STAGE, 0755) < 0)
-		fail(errno, "%s", STAGE);
-	bind_descriptor(rootfs, NULL, STAGE);
-	make_read_only(STAGE);
-	int stage = open_path(STAGE);
-	bind_entries(stage, "/");
-	close(stage);
-	if (umount2(STAGE, MNT_DETACH) < 0 || rmdir(STAGE) < 0)
-		fail(errno, "%s", STAGE);
+	if (!is_direct) {
+		/* Read-only once, and so in each of the binds that are made from it. */
+		if (mkdir(STAGE, 0755) < 0)
+			fail(errno, "%s", STAGE);
+		bind_descriptor(rootfs, NULL, STAGE);
+		make_read_only(STAGE);
+		int stage = open_path(STAGE);
+		bind_entries(stage, "/");
+		close(stage);
+		if (umount2(STAGE, MNT_DETACH) < 0 || rmdir(STAGE) < 0)
+			fail(errno, "%s", STAGE);
+	}
 
 	make_target("/proc", 1, target);
 	if (mount("proc", target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		fail(errno, "mounting /proc");
-	make_devices(devices, device_names, device_count, options->shm_size);
+	make_devices(devices, device_names, device_count, options->shm_size, input);
 	if (topology >= 0) {
 		make_target("/sys/devices/system", 1, target);
 		bind_descriptor(topology, NULL, target);
@@ -448,7 +493,7 @@ static void build_root(struct options *options)
 	for (int i = 0; i < copy_count; i++)
 		if (mount(NULL, copies[i], NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
 			fail(errno, "making %s read-only", copies[i]);
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+	if (!is_direct && mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
 		fail(errno, "making / read-only");
 	if (is_pivoted && (fchdir(old_root) < 0 || umount2(".", MNT_DETACH) < 0))
 		fail(errno, "leaving the old root");

@@ -1,6 +1,6 @@
 import type { Command, Query } from '#base/command.ts';
 import { Failure } from '#base/failure.ts';
-import { devices, planNetworkFiles, topology } from './host-files.ts';
+import { deviceFolder, devices, planNetworkFiles, topology } from './host-files.ts';
 import type { Bind, Engine, Sandbox, Tools } from './sandbox.ts';
 import { judgeSelfTest, type SelfTestResult } from './self-test.ts';
 
@@ -63,6 +63,8 @@ export function planShellTest(
   };
 }
 
+const deviceLinks = Object.keys(deviceFolder.links).map(name => `/dev/${name}`);
+
 const test = `see() { if [ -e "$2" ]; then echo "$1=1"; else echo "$1=0"; fi; }
 see inside /.cwl-inside; see outside "$1"; echo untranslated=0
 if (: >>/.cwl-inside) 2>/dev/null; then echo write=1; else echo write=0; fi`;
@@ -74,13 +76,19 @@ function planFakechroot(sandbox: Sandbox, temporary: string, options: Fakechroot
   const view = options.views.get(rootfs as string);
   if (!view) throw new Error(`${rootfs} was not prepared for fakechroot`);
   // What is the same on both sides, and has no other name.
-  const shown = ['/proc', '/dev', topology, ...planNetworkFiles(true, sandbox.binds).map(bind => bind.host)];
+  const shown = [
+    '/proc',
+    ...devices,
+    ...deviceLinks,
+    topology,
+    ...planNetworkFiles(true, sandbox.binds).map(bind => bind.host),
+  ];
   const binds = [...sandbox.binds].sort((a, b) => (a.guest < b.guest ? -1 : a.guest > b.guest ? 1 : 0));
   const argv = [
     ...[tools.launcher, '--die-with-parent', '--no-32-bit', '--fake-root', rootfs as string, toRoot(temporary)],
     ...shown.flatMap(path => ['--show', path]),
     ...binds.flatMap(({ host, guest, writable }) => [writable ? '--link' : '--link-ro', host, guest]),
-    ...(options.landlock >= 2 ? planLandlock(sandbox, temporary, shown, library) : []),
+    ...(options.landlock >= 2 ? planLandlock(sandbox, temporary, library) : []),
     '--',
     view.loader,
     ...(view.hasNames ? ['--argv0', 'sh'] : []),
@@ -90,11 +98,10 @@ function planFakechroot(sandbox: Sandbox, temporary: string, options: Fakechroot
   return { argv, env: planEnvironment(sandbox, view, options), cwd: temporary };
 }
 
-function planLandlock(sandbox: Sandbox, temporary: string, shown: readonly string[], library: string): string[] {
+function planLandlock(sandbox: Sandbox, temporary: string, library: string): string[] {
   const files = planNetworkFiles(true, sandbox.binds).map(bind => bind.host);
   const readable = [sandbox.rootfs as string, toRoot(temporary), library, topology, ...files];
-  // Directories of what is shown that hold more than is to be seen: only what is needed of them.
-  const writable = [...devices, ...shown.filter(path => path === '/proc')];
+  const writable = [...devices, '/proc'];
   const bound = (bind: Bind) => [bind.writable ? '--write' : '--read', bind.host];
   return [
     ...readable.flatMap(path => ['--read', path]),

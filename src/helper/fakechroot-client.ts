@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -6,6 +7,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -110,6 +112,8 @@ async function openView(rootfs: string, signal: AbortSignal): Promise<string> {
   let draft: string | undefined;
   try {
     draft = mkdtempSync(`${folder}-`);
+    // Who may use the store may use this.
+    chmodSync(draft, statSync(dirname(folder)).mode & 0o777);
     await relinkRootfs(rootfs, join(draft, 'root'), signal);
     renameSync(draft, folder);
   } catch (error) {
