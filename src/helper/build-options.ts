@@ -1,4 +1,6 @@
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Secret } from '#image/build-mounts.ts';
 import { usageFailure } from './command-line.ts';
 
 /** The command line of `image build` and `docker build`, read. */
@@ -8,7 +10,14 @@ export interface BuildArguments {
   file?: string;
   names: string[];
   args: Map<string, string>;
-  secrets: Map<string, string>;
+  secrets: Map<string, Secret>;
+  /** Sockets of ssh-agents by id. */
+  agents: Map<string, string>;
+  /** Folders (absolute) and `docker-image://NAME` by name. */
+  contexts: Map<string, string>;
+  labels: Record<string, string>;
+  /** False: no RUN sees the network. */
+  network: boolean;
   target?: string;
   isCached: boolean;
   policy: 'missing' | 'always' | 'never';
@@ -20,8 +29,8 @@ export interface BuildArguments {
   engine?: string;
 }
 
-/** Options without a value; the last two are Docker's words for what is so anyway. */
-const flags = ['--no-cache', '--pull', '--quiet', '--rm', '--force-rm'];
+/** Options without a value; the last three are Docker's words for what is so anyway. */
+const flags = ['--no-cache', '--pull', '--quiet', '--rm', '--force-rm', '--load'];
 const short: Record<string, string> = { '-f': '--file', '-t': '--tag', '-q': '--quiet' };
 const policies = ['missing', 'always', 'never'] as const;
 
@@ -32,6 +41,10 @@ export function parseBuildArguments(args: readonly string[]): BuildArguments {
     names: [],
     args: new Map(),
     secrets: new Map(),
+    agents: new Map(),
+    contexts: new Map(),
+    labels: {},
+    network: true,
     isCached: true,
     policy: 'missing',
     isQuiet: false,
@@ -54,7 +67,10 @@ export function parseBuildArguments(args: readonly string[]): BuildArguments {
       continue;
     }
     const set = setters[option];
-    if (!set) throw usageFailure(`build has no option ${written}`);
+    if (!set) {
+      const all = [...Object.keys(setters), ...flags].sort().join(', ');
+      throw usageFailure(`build has no option ${written}`, `It has ${all}.`);
+    }
     const value = inline ?? args[++i];
     if (value === undefined) throw usageFailure(`${written} needs a value`);
     set(options, value);
@@ -106,11 +122,58 @@ const setters: Record<string, (options: BuildArguments, value: string) => void> 
     options.engine = value;
   },
   '--secret': (options, value) => {
-    const pairs = new Map(value.split(',').map(part => part.split('=', 2) as [string, string]));
-    const id = pairs.get('id');
-    const file = pairs.get('src') ?? pairs.get('source');
-    if (!id || !file) throw usageFailure('--secret needs id=ID,src=FILE');
-    options.secrets.set(id, resolve(file));
+    const { id = '', type, src, source = src, env, ...rest } = readFields('--secret', value);
+    const [other] = Object.keys(rest);
+    const isWrong = id === '' || other !== undefined || ![undefined, 'file', 'env'].includes(type);
+    if (isWrong || (source !== undefined && env !== undefined)) {
+      throw usageFailure(`--secret ${value} is not understood`, 'It is id=ID,src=FILE or id=ID,env=VARIABLE.');
+    }
+    // As buildx has it: what is named neither way is a variable if there is one, and else a file.
+    const isVariable = env !== undefined || type === 'env' || (source === undefined && process.env[id] !== undefined);
+    const secret = isVariable && type !== 'file' ? { variable: env ?? source ?? id } : { file: resolve(source ?? id) };
+    options.secrets.set(id, secret);
+  },
+  '--ssh': (options, value) => {
+    const at = value.indexOf('=');
+    const id = at < 0 ? value : value.slice(0, at);
+    const socket = at < 0 ? process.env.SSH_AUTH_SOCK : value.slice(at + 1);
+    if (!id) throw usageFailure('--ssh needs default, or ID=SOCKET');
+    if (!socket) {
+      throw usageFailure('--ssh: SSH_AUTH_SOCK names no ssh-agent', 'Run `eval $(ssh-agent)` and `ssh-add` first.');
+    }
+    if (!statSync(socket, { throwIfNoEntry: false })?.isSocket()) {
+      throw usageFailure(
+        `--ssh ${value}: ${socket} is no socket of an ssh-agent`,
+        'Keys are lent by an agent: ssh-add.',
+      );
+    }
+    options.agents.set(id, resolve(socket));
+  },
+  '--build-context': (options, value) => {
+    const at = value.indexOf('=');
+    const place = value.slice(at + 1);
+    const isFolder = statSync(place, { throwIfNoEntry: false })?.isDirectory();
+    if (at <= 0 || !(isFolder || /^docker-image:\/\/./.test(place))) {
+      throw usageFailure(
+        `--build-context ${value} is not understood`,
+        'It is NAME=FOLDER or NAME=docker-image://IMAGE.',
+      );
+    }
+    options.contexts.set(value.slice(0, at), isFolder ? resolve(place) : place);
+  },
+  '--label': (options, value) => {
+    const at = value.indexOf('=');
+    if (at === 0) throw usageFailure(`--label ${value} has no name`);
+    options.labels[at < 0 ? value : value.slice(0, at)] = at < 0 ? '' : value.slice(at + 1);
+  },
+  '--network': (options, value) => {
+    if (!['default', 'host', 'none'].includes(value))
+      throw usageFailure(`--network is default, host or none, not ${value}`);
+    options.network = value !== 'none';
+  },
+  '--progress': (_, value) => {
+    // Lines, as they come, is all that there is.
+    if (!['auto', 'plain', 'tty'].includes(value)) throw usageFailure(`--progress is auto, plain or tty, not ${value}`);
   },
   '--mirror': (options, value) => {
     const at = value.indexOf('=');
@@ -118,3 +181,16 @@ const setters: Record<string, (options: BuildArguments, value: string) => void> 
     options.mirrors[value.slice(0, at)] = value.slice(at + 1);
   },
 };
+
+/** `a=1,b=2`, fields quoted as in CSV (RFC 4180) where they hold a comma. */
+export function readFields(option: string, value: string): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (const [, quoted, plain] of value.matchAll(/(?:"((?:[^"]|"")*)"|([^,]+))(?:,|$)/gs)) {
+    const field = quoted?.replaceAll('""', '"') ?? (plain as string);
+    const at = field.indexOf('=');
+    const name = at < 0 ? field : field.slice(0, at);
+    if (name in fields) throw usageFailure(`${option} says ${name} twice: ${value}`);
+    fields[name] = at < 0 ? 'true' : field.slice(at + 1);
+  }
+  return fields;
+}

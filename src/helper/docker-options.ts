@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Bind } from '#engine/sandbox.ts';
+import { readFields } from './build-options.ts';
 import { usageFailure } from './command-line.ts';
 
 /** The command line of `docker run`, read. */
@@ -147,21 +148,26 @@ function addVolume(options: DockerRunOptions, value: string): void {
   else options.binds.push({ host: resolve(host), guest, writable: !modes.split(',').includes('ro') });
 }
 
-/** `type=bind,source=A,target=B[,readonly]`, fields quoted as in CSV (RFC 4180) where they hold a comma. */
+/** `type=bind,source=A,target=B[,readonly]`. */
 function addMount(options: DockerRunOptions, value: string): void {
-  const fields: Record<string, string> = {};
-  for (const [, quoted, plain] of value.matchAll(/(?:"((?:[^"]|"")*)"|([^,]+))(?:,|$)/gs)) {
-    const field = quoted?.replaceAll('""', '"') ?? (plain as string);
-    const at = field.indexOf('=');
-    fields[at < 0 ? field : field.slice(0, at)] = at < 0 ? 'true' : field.slice(at + 1);
-  }
-  const host = fields.source ?? fields.src;
-  const guest = fields.target ?? fields.destination ?? fields.dst;
-  if (guest === undefined) throw usageFailure(`docker run: --mount needs a target: ${value}`);
-  const readOnly = fields.readonly ?? fields.ro ?? 'false';
-  if (fields.type === 'tmpfs') options.scratch.push(guest);
-  else if (fields.type !== 'bind' || host === undefined) throw usageFailure(`docker run: --mount is no bind: ${value}`);
-  else options.binds.push({ host: resolve(host), guest, writable: !['true', '1'].includes(readOnly) });
+  const { type = 'volume', ...fields } = readFields('docker run: --mount', value);
+  const {
+    source,
+    src = source,
+    target,
+    destination = target,
+    dst = destination,
+    readonly,
+    ro = readonly,
+    ...rest
+  } = fields;
+  if (dst === undefined) throw usageFailure(`docker run: --mount needs a target: ${value}`);
+  const [other] = Object.keys(rest).filter(name => !['bind-propagation', 'consistency', 'tmpfs-mode'].includes(name));
+  if (other !== undefined) throw usageFailure(`docker run: --mount with ${other} is not known here: ${value}`);
+  if (type === 'tmpfs') options.scratch.push(dst);
+  else if (type !== 'bind' || src === undefined) throw usageFailure(`docker run: --mount is no bind: ${value}`);
+  else
+    options.binds.push({ host: resolve(src), guest: dst, writable: ro === undefined || !['true', '1'].includes(ro) });
 }
 
 /** `NAME=VALUE`, or `NAME` for the caller's value. */

@@ -5,7 +5,10 @@ import type { Log, Progress } from '#base/log.ts';
 import { toLocalPath } from '#cwl/uri.ts';
 import { buildImage } from '#image/build.ts';
 import { loadIgnoreFile } from '#image/build-context.ts';
+import { cloneRepository, isRepository, parseRepository } from '#image/build-git.ts';
+import { findProxies } from '#image/build-run.ts';
 import type { Image } from '#image/image.ts';
+import { removeTree } from '#image/remove-tree.ts';
 import type { Store } from '#image/store.ts';
 import { digestOf } from '#registry/digest.ts';
 import { parsePlatform } from '#registry/platform.ts';
@@ -34,18 +37,15 @@ export async function buildFromCommandLine(
   const mirrors = { ...place?.mirrors, ...options.mirrors };
   const say = (text: string) => stderr(`${text}\n`);
   const log: Log = { debug() {}, info: say, warn: say };
-  const { dockerfile, name, context, ignore } = readSources(options);
+  const source = isRepository(options.context)
+    ? await cloneContext(options, store, signal)
+    : readSources(options, resolve(options.context));
   // What a quiet build said is told when it fails.
   let kept = '';
   try {
     const image = await buildImage({
-      ...{ dockerfile, name, context, ignore, store, mirrors, signal, log },
+      ...{ ...options, ...source, context: source.context, store, mirrors, signal, log },
       references: options.names,
-      args: options.args,
-      secrets: options.secrets,
-      target: options.target,
-      isCached: options.isCached,
-      policy: options.policy,
       platform: options.platform === undefined ? undefined : parsePlatform(options.platform),
       environment: process.env,
       run: makeBuildSandbox(store, place?.engine ?? options.engine),
@@ -59,6 +59,8 @@ export async function buildFromCommandLine(
     if (signal.aborted) throw new Failure('image/interrupted', 'interrupted: nothing half-made was left');
     if (kept !== '') stderr(kept);
     throw error;
+  } finally {
+    source.remove?.();
   }
 }
 
@@ -91,26 +93,43 @@ export async function buildDockerFile(
   });
 }
 
-function readSources({ file, context }: BuildArguments): {
+interface Sources {
   dockerfile: string;
   name: string;
   context?: string;
   ignore?: string;
-} {
-  if (context === '-') return { dockerfile: readFileSync(0, 'utf8'), name: 'Dockerfile' };
-  const folder = resolve(context);
+  /** Gives the context back. */
+  remove?(): void;
+}
+
+/** A repository is fetched for the time of the build. */
+async function cloneContext(options: BuildArguments, store: Store, signal: AbortSignal): Promise<Sources> {
+  const place = store.temporaries.make('context');
+  const remove = () => removeTree(place);
+  try {
+    const { folder } = await cloneRepository(parseRepository(options.context), place, {
+      isGitKept: false,
+      agent: options.agents.get('default'),
+      environment: findProxies(process.env),
+      signal,
+    });
+    return { ...readSources(options, folder), remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+function readSources({ file, context }: BuildArguments, folder: string): Sources {
+  if (context === '-') return { dockerfile: readInput(), name: 'Dockerfile' };
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new Failure('image/no-context', `${folder} is no folder to build from`);
   }
   if (file === '-') {
-    return {
-      dockerfile: readFileSync(0, 'utf8'),
-      name: 'Dockerfile',
-      context: folder,
-      ignore: loadIgnoreFile(folder, undefined),
-    };
+    return { dockerfile: readInput(), name: 'Dockerfile', context: folder, ignore: loadIgnoreFile(folder, undefined) };
   }
-  const path = file === undefined ? findDockerfile(folder) : resolve(file);
+  // In a repository it can only be one of its own files.
+  const path = file === undefined ? findDockerfile(folder) : resolve(isRepository(context) ? folder : '.', file);
   let dockerfile: string;
   try {
     dockerfile = readFileSync(path, 'utf8');
@@ -118,6 +137,16 @@ function readSources({ file, context }: BuildArguments): {
     throw new Failure('image/no-dockerfile', `${path} can't be read`, { cause, hint: 'Name it with -f FILE.' });
   }
   return { dockerfile, name: basename(path), context: folder, ignore: loadIgnoreFile(folder, path) };
+}
+
+function readInput(): string {
+  const bytes = readFileSync(0);
+  const isArchive =
+    bytes.toString('latin1', 257, 262) === 'ustar' || /^(1f8b|28b52ffd|fd377a)/.test(bytes.toString('hex', 0, 4));
+  if (!isArchive) return bytes.toString('utf8');
+  throw new Failure('image/no-dockerfile', 'standard input is an archive, not a Dockerfile', {
+    hint: 'Unpack it, and build from the folder.',
+  });
 }
 
 function findDockerfile(folder: string): string {

@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, type Stats, writeFileSync } from 'node:fs';
 import { Failure } from '#base/failure.ts';
 import type { Source } from './build-context.ts';
+import type { ModeChange } from './build-mode.ts';
 import { removeTree } from './remove-tree.ts';
 import { resolveInside } from './rootfs-path.ts';
 import { fromText, TreeCopier, toBytes, toText } from './tree.ts';
@@ -8,11 +9,10 @@ import { fromText, TreeCopier, toBytes, toText } from './tree.ts';
 export interface CopyOptions {
   /** Absolute, inside; with a `/` at its end it is a folder. */
   destination: string;
-  /** Replaces the modes of all files and folders. */
-  mode?: number;
+  /** Changes the modes of all files and folders. */
+  mode?: ModeChange;
   /** The destination is a folder even without a `/`: there are several sources. */
   isFolder: boolean;
-  /** COPY --parents is not offered; a folder's content is what is copied. */
   signal?: AbortSignal;
 }
 
@@ -31,9 +31,7 @@ export function copyInto(rootfs: string, sources: readonly Source[], options: Co
       placeEntry(root, path, place, stat, mode, copier, opened);
       continue;
     }
-    const isNew = !lstatSync(toBytes(`${root}/${target}`), { throwIfNoEntry: false });
     makeFolders(root, target, opened);
-    if (isNew && target !== '') chmodSync(toBytes(`${root}/${target}`), (mode ?? stat.mode) & 0o7777);
     // Where each folder of the source went: a link in the rootfs may have led it elsewhere.
     const places = new Map([['', target]]);
     for (const entry of entries) {
@@ -49,7 +47,7 @@ export function copyInto(rootfs: string, sources: readonly Source[], options: Co
 }
 
 /** A text of the Dockerfile as a file. */
-export function writeInto(rootfs: string, destination: string, text: string, mode = 0o644): void {
+export function writeInto(rootfs: string, destination: string, text: string, mode?: ModeChange): void {
   const root = fromText(rootfs);
   const path = resolveInside(root, fromText(destination), false);
   const opened = new Map<string, number>();
@@ -57,7 +55,7 @@ export function writeInto(rootfs: string, destination: string, text: string, mod
   openFolder(`${root}/${parentOf(path)}`, opened);
   clearPlace(root, path, false);
   writeFileSync(toBytes(`${root}/${path}`), text, { flag: 'wx' });
-  chmodSync(toBytes(`${root}/${path}`), mode);
+  chmodSync(toBytes(`${root}/${path}`), mode?.(0o644, false) ?? 0o644);
   for (const [folder, each] of [...opened].reverse()) chmodSync(toBytes(folder), each);
 }
 
@@ -75,7 +73,7 @@ function placeEntry(
   wanted: string,
   from: string,
   stat: Stats,
-  mode: number | undefined,
+  mode: ModeChange | undefined,
   copier: TreeCopier,
   opened: Map<string, number>,
 ): string {
@@ -84,8 +82,10 @@ function placeEntry(
   makeFolders(root, parent, opened);
   openFolder(`${root}/${parent}`, opened);
   clearPlace(root, path, stat.isDirectory());
-  const own = stat.isDirectory() && mode !== undefined ? mode | 0o100 : mode;
-  copier.copy(from, `${root}/${path}`, stat, stat.isSymbolicLink() ? stat.mode : own);
+  const changed = stat.isSymbolicLink() ? undefined : mode?.(stat.mode, stat.isDirectory());
+  // Who is not root can't use a folder that is not executable.
+  const own = changed !== undefined && stat.isDirectory() ? changed | 0o100 : changed;
+  copier.copy(from, `${root}/${path}`, stat, own);
   return path;
 }
 

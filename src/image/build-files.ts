@@ -4,8 +4,10 @@ import { Failure } from '#base/failure.ts';
 import { parseDigest } from '#registry/digest.ts';
 import { downloadFile, isTar, unpackTar } from './build-add.ts';
 import { expand } from './build-config.ts';
-import { type BuildContext, digestSources, type Source } from './build-context.ts';
+import { BuildContext, digestSources, type Source } from './build-context.ts';
 import { copyInto, writeInto } from './build-copy.ts';
+import { cloneRepository, isRepository, parseRepository } from './build-git.ts';
+import { type ModeChange, parseModeChange } from './build-mode.ts';
 import type { BuildStage } from './build-stage.ts';
 import { type Instruction, parseExecForm } from './dockerfile.ts';
 import { removeTree } from './remove-tree.ts';
@@ -17,6 +19,10 @@ export interface CopyStepOptions {
   store: Store;
   findContext(from: string | undefined): Promise<{ context: BuildContext; digest?: string }>;
   signal: AbortSignal;
+  /** The socket of the ssh-agent that is lent to the build as `default`. */
+  agent?: string;
+  /** Variables for proxies. */
+  proxies: Record<string, string>;
   /** Told once for owners that no unprivileged user can give. */
   onChown(): void;
 }
@@ -47,32 +53,22 @@ export async function copyStep(
       name: each.name,
       text: each.isExpanded ? expand(each.text, stage.state, true) : each.text,
     }));
-    const urls = keyword === 'ADD' ? words.filter(isUrl) : [];
-    const rest = words.filter(word => !isHeredoc(word) && !urls.includes(word));
-    if (words.some(word => keyword === 'ADD' && isRepository(word))) {
-      throw new Failure('image/unsupported', 'ADD of a git repository is not offered here', {
-        hint: 'Clone it in a RUN.',
-      });
-    }
+    const isRemote = (word: string) => keyword === 'ADD' && (isUrl(word) || isRepository(word));
+    const remote = words.filter(isRemote);
+    const rest = words.filter(word => !isHeredoc(word) && !isRemote(word));
     // Without anything to copy none is needed.
     const { context, digest: stageDigest } = rest.length > 0 ? await options.findContext(flags.from) : {};
-    const fetched: Source[] = [];
-    for (const [index, url] of urls.entries()) {
-      const path = fromText(
-        await downloadFile(url, join(temporary, `url-${index}`), { ...flags, signal: options.signal }),
-      );
-      fetched.push({ name: path.split('/').pop() as string, place: path, entries: [], stat: lstatSync(toBytes(path)) });
-    }
-    const find = async () => (await Promise.all(rest.map(word => context?.find(word) ?? []))).flat();
+    const fetched = await fetchAll(remote, temporary, flags, options);
+    const find = async () => (await Promise.all(rest.map(word => context?.find(word, flags) ?? []))).flat();
     // The files of a stage need not be on the disk for this.
     const found = stageDigest === undefined ? await find() : undefined;
     const facts = [
       keyword,
       words,
       target,
-      flags,
+      flags.facts,
       texts,
-      digestSources(fetched),
+      fetched.map(each => each.commit ?? digestSources([each.source])),
       stageDigest ?? digestSources(found ?? []),
     ];
     return await stage.change(facts, async root => {
@@ -83,17 +79,18 @@ export async function copyStep(
         options.onChown();
       }
       const sources = found ?? (await find());
-      if (sources.length + fetched.length + texts.length === 0) {
+      if (sources.length + fetched.length + texts.length === 0 && flags.excludes.length === 0) {
         throw new Failure('image/no-such-source', `nothing matches ${rest.join(' ')}`, {
           hint: 'It may be left out by .dockerignore.',
         });
       }
+      const unpack = flags.isUnpacking ?? keyword === 'ADD';
+      const downloads = fetched.map(each => each.source);
       const all = [
-        ...fetched,
-        ...(keyword === 'ADD' ? await unpackArchives(sources, temporary, options.signal) : sources),
+        ...(flags.isUnpacking ? await unpackArchives(downloads, join(temporary, 'url'), options.signal) : downloads),
+        ...(unpack ? await unpackArchives(sources, join(temporary, 'tar'), options.signal) : sources),
       ];
       const isMany = isFolder || all.length > 1 || texts.length > 1;
-      // Its archives are unpacked into a folder.
       copyInto(root, all, { destination: target, mode: flags.chmod, isFolder: isMany, signal: options.signal });
       for (const each of texts) {
         const place = isMany || target.endsWith('/') ? `${target}/${each.name}` : target;
@@ -108,30 +105,95 @@ export async function copyStep(
 interface CopyFlags {
   from?: string;
   chown?: string;
-  chmod?: number;
+  chmod?: ModeChange;
   checksum?: string;
+  excludes: string[];
+  isParents: boolean;
+  isGitKept: boolean;
+  /** What ADD does with archives, where it says so. */
+  isUnpacking?: boolean;
+  /** All of them, as they are written, but for what makes no difference. */
+  facts: [name: string, value: string][];
 }
 
+const ofBoth = ['chown', 'chmod', 'exclude', 'link'];
+const ofEach: Record<string, string[]> = {
+  COPY: [...ofBoth, 'from', 'parents'],
+  ADD: [...ofBoth, 'checksum', 'keep-git-dir', 'unpack'],
+};
+
 function readFlags({ keyword, flags }: Instruction, stage: BuildStage): CopyFlags {
-  const found: CopyFlags = {};
+  const found: CopyFlags = { excludes: [], isParents: false, isGitKept: false, facts: [] };
   for (const { name, value } of flags) {
     const text = expand(value, stage.state);
-    if (name === 'from' && keyword === 'COPY') found.from = text;
-    else if (name === 'chown') found.chown = text;
-    else if (name === 'chmod') found.chmod = parseMode(text);
-    else if (name === 'checksum' && keyword === 'ADD') {
-      if (!parseDigest(text)) throw new Failure('image/invalid-dockerfile', `${text} is no sha256 digest`);
-      found.checksum = text;
+    const known = ofEach[keyword] ?? [];
+    if (!known.includes(name)) {
+      throw new Failure('image/invalid-dockerfile', `${keyword} has no option --${name}`, {
+        hint: `It has ${known.map(each => `--${each}`).join(', ')}.`,
+      });
     }
     // Each COPY is a layer of its own here; what --link asks for makes no difference to the files.
-    else if (name !== 'link') throw new Failure('image/unsupported', `${keyword} --${name} is not offered here`);
+    if (name === 'link') continue;
+    found.facts.push([name, text]);
+    if (name === 'from') found.from = text;
+    else if (name === 'chown') found.chown = text;
+    else if (name === 'chmod') found.chmod = parseModeChange(text);
+    else if (name === 'exclude') found.excludes.push(text);
+    else if (name === 'checksum') found.checksum = text;
+    else if (name === 'parents') found.isParents = parseSwitch(name, text);
+    else if (name === 'keep-git-dir') found.isGitKept = parseSwitch(name, text);
+    else found.isUnpacking = parseSwitch(name, text);
   }
   return found;
 }
 
-function parseMode(text: string): number {
-  if (/^0?[0-7]{3,4}$/.test(text)) return Number.parseInt(text, 8) & 0o1777;
-  throw new Failure('image/invalid-dockerfile', `--chmod=${text}: a mode is three or four digits from 0 to 7`);
+function parseSwitch(name: string, text: string): boolean {
+  if (['true', '1'].includes(text)) return true;
+  if (['false', '0'].includes(text)) return false;
+  throw new Failure('image/invalid-dockerfile', `--${name}=${text} is neither true nor false`);
+}
+
+interface Fetched {
+  source: Source;
+  /** Of a repository whose `.git` stays: that is never twice the same. */
+  commit?: string;
+}
+
+/** Brings what is elsewhere to this disk, one after the other. */
+async function fetchAll(
+  words: readonly string[],
+  temporary: string,
+  flags: CopyFlags,
+  { agent, proxies, signal }: CopyStepOptions,
+): Promise<Fetched[]> {
+  const all: Fetched[] = [];
+  for (const [index, word] of words.entries()) {
+    const place = join(temporary, `fetched-${index}`);
+    const { checksum, isGitKept } = flags;
+    if (isRepository(word)) {
+      const repository = parseRepository(word);
+      if (isGitKept && repository.folder !== undefined) {
+        throw new Failure('image/invalid-dockerfile', `--keep-git-dir: the folder ${repository.folder} has no .git`);
+      }
+      if (checksum !== undefined && !/^[0-9a-f]{1,64}$/.test(checksum)) {
+        throw new Failure('image/invalid-dockerfile', `--checksum=${checksum} is not the beginning of a commit`);
+      }
+      const { folder, commit } = await cloneRepository(repository, place, {
+        ...{ isGitKept, checksum, agent, environment: proxies, signal },
+      });
+      const context = new BuildContext(folder, undefined, signal);
+      const [source] = await context.find('.', flags);
+      all.push({ source: source as Source, ...(isGitKept && { commit }) });
+      continue;
+    }
+    if (checksum !== undefined && !parseDigest(checksum)) {
+      throw new Failure('image/invalid-dockerfile', `${checksum} is no sha256 digest`);
+    }
+    const path = fromText(await downloadFile(word, place, { checksum, signal }));
+    const source = { name: path.split('/').pop() as string, place: path, entries: [], stat: lstatSync(toBytes(path)) };
+    all.push({ source });
+  }
+  return all;
 }
 
 /** Archives give way to folders with what is in them. */
@@ -142,7 +204,7 @@ async function unpackArchives(sources: readonly Source[], temporary: string, sig
       all.push(source);
       continue;
     }
-    const folder = join(temporary, `tar-${index}`);
+    const folder = `${temporary}-${index}`;
     await unpackTar(source.place, folder, signal);
     const place = fromText(folder);
     const entries: Source['entries'] = [];
@@ -164,8 +226,4 @@ function isHeredoc(word: string): boolean {
 
 function isUrl(word: string): boolean {
   return /^https?:\/\//.test(word) && !isRepository(word);
-}
-
-function isRepository(word: string): boolean {
-  return /^git@|^git:\/\/|^ssh:\/\/|^https?:\/\/.*\.git(#|$)/.test(word);
 }

@@ -1,16 +1,12 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join, posix } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Failure } from '#base/failure.ts';
-import { digestOf } from '#registry/digest.ts';
 import { expand, toShellForm } from './build-config.ts';
-import { type BuildContext, digestSources } from './build-context.ts';
-import { copyInto } from './build-copy.ts';
+import { hasOwners, type MadeMounts, type MountOptions, Mounts } from './build-mounts.ts';
 import type { BuildStage } from './build-stage.ts';
 import { type Instruction, parseExecForm } from './dockerfile.ts';
-import { makeFolder } from './make-folder.ts';
 import { removeTree } from './remove-tree.ts';
 import { findUser } from './rootfs-path.ts';
-import type { Store } from './store.ts';
 import { fromText } from './tree.ts';
 
 /** One command in a rootfs that it may change. Paths are absolute. */
@@ -32,15 +28,14 @@ export interface RunRequest {
 /** Runs a command in a sandbox: handed in, as this room knows no engine. */
 export type RunInRootfs = (request: RunRequest) => Promise<{ code: number | null; signal: string | null }>;
 
-export interface RunStepOptions {
-  store: Store;
+export interface RunStepOptions extends MountOptions {
   run: RunInRootfs;
-  /** Files by the id of `--mount=type=secret`. */
-  secrets: ReadonlyMap<string, string>;
+  /** For what does not say it itself. */
+  network: boolean;
   /** ARGs that are known without being declared. */
   proxies: Record<string, string>;
-  findContext(from: string | undefined): Promise<{ context: BuildContext; digest?: string }>;
-  signal: AbortSignal;
+  /** Told once for owners that no unprivileged user can give. */
+  onChown(): void;
   onOutput(text: string): void;
 }
 
@@ -52,19 +47,19 @@ const tail = 20;
 export async function runStep(instruction: Instruction, stage: BuildStage, options: RunStepOptions): Promise<boolean> {
   const { config, args } = stage.state;
   const { argv, script } = toCommand(instruction, stage);
-  const mounts = instruction.flags
-    .filter(flag => flag.name === 'mount')
-    .map(flag => parseMount(expand(flag.value, stage.state)));
-  const network = checkFlags(instruction);
+  const texts = instruction.flags.filter(flag => flag.name === 'mount').map(flag => expand(flag.value, stage.state));
+  const mounts = new Mounts(texts, config.workingDirectory ?? '/', options);
+  if (hasOwners(texts)) options.onChown();
+  const network = checkFlags(instruction, options.network);
   const variables = Object.fromEntries([...args].filter(([name]) => !isProxyName(name)));
-  const bound = await Promise.all(mounts.map(mount => digestMount(mount, options)));
-  const facts = ['RUN', argv, script ?? '', variables, mounts, bound, network];
+  const facts = ['RUN', argv, script ?? '', variables, await mounts.findFacts(), network];
   return stage.change(facts, async root => {
     const folder = options.store.temporaries.make('run');
+    let made: MadeMounts | undefined;
     try {
-      mkdirSync(folder);
-      const made = await Promise.all(mounts.map((mount, i) => makeMount(mount, join(folder, `${i}`), options)));
-      const binds = made.flatMap(each => each ?? []);
+      mkdirSync(folder, { mode: 0o700 });
+      made = await mounts.make(folder);
+      const binds = [...made.binds];
       if (script !== undefined) {
         writeFileSync(join(folder, 'script'), script, { mode: 0o755 });
         binds.push({ host: join(folder, 'script'), guest: argv[0] as string, writable: false });
@@ -76,7 +71,14 @@ export async function runStep(instruction: Instruction, stage: BuildStage, optio
       const end = await options.run({
         rootfs: root,
         argv,
-        env: { PATH: path, HOME: user.home || '/', ...options.proxies, ...Object.fromEntries(args), ...config.env },
+        env: {
+          PATH: path,
+          HOME: user.home || '/',
+          ...options.proxies,
+          ...Object.fromEntries(args),
+          ...config.env,
+          ...made.env,
+        },
         cwd: config.workingDirectory ?? '/',
         user: { uid: user.uid, gid: user.gid },
         network,
@@ -86,11 +88,12 @@ export async function runStep(instruction: Instruction, stage: BuildStage, optio
         onOutput: last.add,
       });
       options.signal.throwIfAborted();
-      if (end.code === 0) return;
+      if (end.code === 0) return await made.check();
       const how = end.signal ? `was ended by ${end.signal}` : `ended with exit code ${end.code}`;
       const said = last.text === '' ? '' : `; it said last:\n${last.text}`;
       throw new Failure('image/run-failed', `RUN ${instruction.text} ${how}${said}`);
     } finally {
+      made?.release();
       removeTree(folder);
     }
   });
@@ -99,6 +102,11 @@ export async function runStep(instruction: Instruction, stage: BuildStage, optio
 /** Which variables pass through without being declared, and never make a difference to what is cached. */
 export function isProxyName(name: string): boolean {
   return /^(https?|ftp|no|all)_proxy$/i.test(name);
+}
+
+export function findProxies(environment: Record<string, string | undefined>): Record<string, string> {
+  const found = Object.entries(environment).filter(([name, value]) => isProxyName(name) && value !== undefined);
+  return Object.fromEntries(found) as Record<string, string>;
 }
 
 function toCommand({ text, heredocs }: Instruction, stage: BuildStage): { argv: string[]; script?: string } {
@@ -119,99 +127,24 @@ function toCommand({ text, heredocs }: Instruction, stage: BuildStage): { argv: 
   return { argv: toShellForm(`${text}\n${texts.join('')}`, config) };
 }
 
-function checkFlags({ flags }: Instruction): boolean {
-  let network = true;
+/** Returns whether it sees the network: what it says itself goes before what the build says. */
+function checkFlags({ flags }: Instruction, buildNetwork: boolean): boolean {
+  let network = buildNetwork;
   for (const { name, value } of flags) {
     if (name === 'mount') continue;
-    if (name === 'network' && ['default', 'host', 'none'].includes(value)) network = value !== 'none';
-    else throw new Failure('image/unsupported', `RUN --${name}=${value} is not offered here`);
-  }
-  return network;
-}
-
-interface Mount {
-  type: string;
-  target: string;
-  source: string;
-  from?: string;
-  id: string;
-  isRequired: boolean;
-  mode?: number;
-}
-
-function parseMount(text: string): Mount {
-  const options: Record<string, string> = {};
-  for (const part of text.split(',')) {
-    const [, name = '', value = 'true'] = /^([^=]*)(?:=(.*))?$/s.exec(part) ?? [];
-    options[mountNames[name] ?? name] = value;
-  }
-  const { type = 'bind', source, id, from, required, mode, target, ...rest } = options;
-  const other = Object.keys(rest).find(name => !['rw', 'ro', 'sharing', 'uid', 'gid', 'size'].includes(name));
-  if (!['bind', 'cache', 'tmpfs', 'secret'].includes(type) || other !== undefined) {
-    const what = other === undefined ? `type=${type}` : other;
-    throw new Failure('image/unsupported', `RUN --mount with ${what} is not offered here`, {
-      hint: 'There are type=bind, cache, tmpfs and secret.',
-    });
-  }
-  const name = id ?? posix.basename(source ?? target ?? '');
-  const guest = target ?? (type === 'secret' ? `/run/secrets/${name}` : undefined);
-  if (guest === undefined) throw new Failure('image/invalid-dockerfile', `RUN --mount=${text} needs a target`);
-  return {
-    type,
-    target: posix.resolve('/', guest),
-    source: source ?? '/',
-    ...(from !== undefined && { from }),
-    id: type === 'cache' ? (id ?? posix.resolve('/', guest)) : name,
-    isRequired: required === 'true',
-    ...(mode !== undefined && { mode: Number.parseInt(mode, 8) }),
-  };
-}
-
-const mountNames: Record<string, string> = {
-  dst: 'target',
-  destination: 'target',
-  src: 'source',
-  readwrite: 'rw',
-  readonly: 'ro',
-};
-
-async function digestMount(mount: Mount, { findContext }: RunStepOptions): Promise<string> {
-  if (mount.type !== 'bind') return '';
-  const { context, digest } = await findContext(mount.from);
-  return digest ?? digestSources(await context.find(mount.source));
-}
-
-/** Folders of the host that stand for mounts: what is written into a bind is not kept, as Docker has it. */
-async function makeMount(
-  { type, target, source, from, id, isRequired, mode }: Mount,
-  place: string,
-  { store, secrets, findContext }: RunStepOptions,
-): Promise<{ host: string; guest: string; writable: boolean } | undefined> {
-  if (type === 'secret') {
-    const file = secrets.get(id);
-    if (file === undefined && !isRequired) return undefined;
-    if (file === undefined || !existsSync(file)) {
-      throw new Failure('image/no-secret', `the secret ${id} is not here`, {
-        hint: `Give it with --secret id=${id},src=FILE.`,
+    if (name === 'network' && ['default', 'host', 'none'].includes(value)) {
+      if (value !== 'default') network = value !== 'none';
+    } else if (name === 'security' && value === 'insecure') {
+      throw new Failure('image/unsupported', 'RUN --security=insecure needs rights that nobody has without root', {
+        hint: 'Leave it out, or build this image where you are root.',
+      });
+    } else if (name !== 'security' || value !== 'sandbox') {
+      throw new Failure('image/unsupported', `RUN --${name}=${value} is not offered here`, {
+        hint: 'There are --mount, --network=default, host or none, and --security=sandbox.',
       });
     }
-    copyFileSync(file, place);
-    chmodSync(place, mode ?? 0o400);
-    return { host: place, guest: target, writable: false };
   }
-  if (type === 'cache') {
-    const host = join(store.buildFolder('build-mounts'), digestOf(id).slice('sha256:'.length));
-    makeFolder(host);
-    return { host, guest: target, writable: true };
-  }
-  mkdirSync(place, { mode: mode ?? 0o755 });
-  if (type === 'bind') {
-    const { context } = await findContext(from);
-    const sources = await context.find(source);
-    copyInto(place, sources, { destination: '/it', isFolder: false });
-    return { host: join(place, 'it'), guest: target, writable: true };
-  }
-  return { host: place, guest: target, writable: true };
+  return network;
 }
 
 /** Passes output on and remembers its end. */

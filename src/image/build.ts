@@ -2,12 +2,13 @@ import { Failure } from '#base/failure.ts';
 import { findHostPlatform, formatPlatform, type Platform, parsePlatform } from '#registry/platform.ts';
 import { spellReference } from '#registry/reference.ts';
 import { applyArg, applyMetadata } from './build-config.ts';
-import { BuildContext } from './build-context.ts';
+import { BuildContext, loadIgnoreFile } from './build-context.ts';
 import { makeFolderInside } from './build-copy.ts';
 import { copyStep } from './build-files.ts';
 import { findGlobals } from './build-globals.ts';
 import { BuildLayers } from './build-layer.ts';
-import { isProxyName, type RunInRootfs, runStep } from './build-run.ts';
+import type { Secret } from './build-mounts.ts';
+import { findProxies, isProxyName, type RunInRootfs, runStep } from './build-run.ts';
 import { BuildStage } from './build-stage.ts';
 import type { ConvertOptions } from './convert.ts';
 import { type Dockerfile, type Instruction, parseDockerfile, parseTrigger, type Stage } from './dockerfile.ts';
@@ -26,8 +27,14 @@ export interface BuildOptions extends ConvertOptions {
   /** Names of the image in the store; without one `image prune` removes it. */
   references?: readonly string[];
   args?: ReadonlyMap<string, string>;
-  /** Files by the id of `--mount=type=secret`. */
-  secrets?: ReadonlyMap<string, string>;
+  /** By the id of `--mount=type=secret`. */
+  secrets?: ReadonlyMap<string, Secret>;
+  /** Sockets of ssh-agents by the id of `--mount=type=ssh`; `default` is lent to git as well. */
+  agents?: ReadonlyMap<string, string>;
+  /** Folders, or images after `docker-image://`, by the name that FROM and `--from` know them by. */
+  contexts?: ReadonlyMap<string, string>;
+  /** Labels of the image beside those of the Dockerfile. */
+  labels?: Readonly<Record<string, string>>;
   /** Variables of the host that RUN sees if they are for proxies. */
   environment?: Record<string, string | undefined>;
   /** Name or number of the stage to build; the last one by default. */
@@ -36,6 +43,8 @@ export interface BuildOptions extends ConvertOptions {
   platform?: Platform;
   policy?: 'missing' | 'always' | 'never';
   mirrors?: Record<string, string>;
+  /** False: no RUN sees the network unless it says so itself. */
+  network?: boolean;
   run: RunInRootfs;
   /** The steps, and what they write. */
   onOutput?(text: string): void;
@@ -96,6 +105,9 @@ class Build {
       });
     }
     const stage = await this.#build(index);
+    const { labels = {} } = this.#options;
+    const { config } = stage.state;
+    if (Object.keys(labels).length > 0) stage.state.config = { ...config, labels: { ...config.labels, ...labels } };
     const unused = [...this.#given.keys()].filter(name => !this.#used.has(name) && !isProxyName(name));
     if (unused.length > 0) log?.warn(`no ARG takes the build argument ${unused.join(', ')}`);
     const names = references.map(spellReference);
@@ -142,13 +154,7 @@ class Build {
     const { store } = this.#options;
     const context = { store, layers: this.#layers, isCached: this.#options.isCached ?? true, signal: this.#signal };
     const empty = { env: {}, entrypoint: [], command: [], architecture: platform.architecture };
-    const earlier = this.#findStage(base, index, false);
-    const from =
-      earlier !== undefined
-        ? await this.#build(earlier)
-        : base === 'scratch'
-          ? undefined
-          : await this.#pull(base, platform);
+    const from = await this.#findBase(base, index, platform);
     const config = from instanceof BuildStage ? from.state.config : (from?.config ?? empty);
     return new BuildStage(context, from, {
       config,
@@ -158,35 +164,41 @@ class Build {
     });
   }
 
+  async #findBase(base: string, index: number, platform: Platform): Promise<BuildStage | Image | undefined> {
+    const given = this.#options.contexts?.get(base);
+    if (given !== undefined) {
+      const name = findImageName(given);
+      if (name !== undefined) return this.#pull(name, platform);
+      throw new Failure('image/unsupported', `FROM ${base}: a folder is given as that context, which is no image`, {
+        hint: `Give an image, --build-context ${base}=docker-image://NAME, or copy from it with COPY --from=${base}.`,
+      });
+    }
+    const earlier = this.#findStage(base, index, false);
+    if (earlier !== undefined) return this.#build(earlier);
+    return base === 'scratch' ? undefined : this.#pull(base, platform);
+  }
+
   async #step(instruction: Instruction, stage: BuildStage, index: number): Promise<void> {
     const { keyword, text } = instruction;
     const { state } = stage;
     this.#signal.throwIfAborted();
     const { store } = this.#options;
-    const findContext = (from: string | undefined) => this.#findContext(from, index);
-    const onOutput = (output: string) => this.#options.onOutput?.(output);
-    if (keyword === 'RUN') {
-      const secrets = this.#options.secrets ?? new Map();
-      const proxies = this.#findProxies();
-      this.#say(instruction, `RUN ${text}`);
-      const { run } = this.#options;
-      this.#tell(
-        await runStep(instruction, stage, {
-          store,
-          run,
-          secrets,
-          proxies,
-          findContext,
-          signal: this.#signal,
-          onOutput,
-        }),
-      );
-      return;
-    }
+    const { run, secrets = new Map(), agents = new Map(), environment = {}, network = true } = this.#options;
+    const shared = {
+      store,
+      proxies: findProxies({ ...environment, ...Object.fromEntries(this.#given) }),
+      findContext: (from: string | undefined) => this.#findContext(from, index),
+      onChown: () => this.#tellChown(),
+      signal: this.#signal,
+    };
     this.#say(instruction, `${keyword} ${text}`);
-    if (keyword === 'COPY' || keyword === 'ADD') {
-      const onChown = () => this.#tellChown();
-      this.#tell(await copyStep(instruction, stage, { store, findContext, signal: this.#signal, onChown }));
+    if (keyword === 'RUN') {
+      const onOutput = (output: string) => this.#options.onOutput?.(output);
+      this.#tell(
+        await runStep(instruction, stage, { ...shared, run, network, secrets, agents, environment, onOutput }),
+      );
+    } else if (keyword === 'COPY' || keyword === 'ADD') {
+      this.#tell(await copyStep(instruction, stage, { ...shared, agent: agents.get('default') }));
     } else if (keyword === 'ARG') {
       for (const name of this.#given.keys()) if (new RegExp(`(^|\\s)${name}(=|\\s|$)`).test(text)) this.#used.add(name);
       applyArg(instruction, state, this.#given, this.#globals);
@@ -219,9 +231,12 @@ class Build {
         hint: 'A Dockerfile of CWL, or from standard input, stands alone: use ADD with a URL, or a text: COPY <<EOF.',
       });
     }
-    const earlier = this.#findStage(from, index);
+    const given = this.#options.contexts?.get(from);
+    const isFolder = given !== undefined && findImageName(given) === undefined;
+    if (isFolder) return { context: new BuildContext(given, loadIgnoreFile(given, undefined), this.#signal) };
+    const earlier = given === undefined ? this.#findStage(from, index) : undefined;
     if (earlier === undefined) {
-      const image = await this.#pull(from, this.#platform);
+      const image = await this.#pull((given && findImageName(given)) ?? from, this.#platform);
       return { context: new BuildContext(image.rootfs, undefined, this.#signal), digest: image.digest };
     }
     const stage = await this.#build(earlier);
@@ -231,12 +246,6 @@ class Build {
   #pull(name: string, platform: Platform): Promise<Image> {
     const { store, mirrors, policy, onProgress } = this.#options;
     return pullImage(name, { store, mirrors, policy, platform, onProgress, signal: this.#signal });
-  }
-
-  #findProxies(): Record<string, string> {
-    const all = { ...this.#options.environment, ...Object.fromEntries(this.#given) };
-    const found = Object.entries(all).filter(([name, value]) => isProxyName(name) && value !== undefined);
-    return Object.fromEntries(found) as Record<string, string>;
   }
 
   /** Adds the place to what went wrong. */
@@ -265,6 +274,11 @@ class Build {
   }
 }
 
+/** The image that a context of `--build-context` is; undefined for a folder. */
+function findImageName(context: string): string | undefined {
+  return /^docker-image:\/\/(.+)$/.exec(context)?.[1];
+}
+
 /** The files of a stage, put on the disk when the first is asked for. */
 class LazyContext extends BuildContext {
   readonly #open: () => Promise<string>;
@@ -276,7 +290,7 @@ class LazyContext extends BuildContext {
     this.#signal = signal;
   }
 
-  override async find(word: string): ReturnType<BuildContext['find']> {
-    return new BuildContext(await this.#open(), undefined, this.#signal).find(word);
+  override async find(...what: Parameters<BuildContext['find']>): ReturnType<BuildContext['find']> {
+    return new BuildContext(await this.#open(), undefined, this.#signal).find(...what);
   }
 }

@@ -1,3 +1,5 @@
+import { posix } from 'node:path';
+
 /**
  * A pattern of paths as Go's filepath.Match reads it, with `**` for any number of folders (moby, patternmatcher). Matches
  * whole relative paths.
@@ -37,19 +39,25 @@ export function isPathPattern(text: string): boolean {
   return /[*?[]/.test(text);
 }
 
-/** The rules of a `.dockerignore`: the last pattern that matches a path, or a folder above it, decides. */
-export function parseIgnoreRules(text: string): { isIgnored(path: string): boolean; hasExceptions: boolean } {
-  const rules = text
-    .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
-    .filter(line => !line.startsWith('#') && line.trim() !== '')
-    .map(line => {
-      const trimmed = line.trim();
-      const isException = trimmed.startsWith('!');
-      const parts = (isException ? trimmed.slice(1) : trimmed).trim().split('/');
-      const path = parts.filter(part => part !== '' && part !== '.').join('/');
-      return { isException, pattern: parsePathPattern(path) };
-    });
+/** The rules of a `.dockerignore`. */
+export function parseIgnoreRules(text: string): PathRules {
+  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
+  return makePathRules(lines.filter(line => !line.startsWith('#') && line.trim() !== ''));
+}
+
+export interface PathRules {
+  isIgnored(path: string): boolean;
+  hasExceptions: boolean;
+}
+
+/** The last pattern that matches a path, or a folder above it, decides; a `!` in front makes it an exception. */
+export function makePathRules(patterns: readonly string[]): PathRules {
+  const rules = patterns.map(line => {
+    const trimmed = line.trim();
+    const isException = trimmed.startsWith('!');
+    const path = posix.normalize(`/${(isException ? trimmed.slice(1) : trimmed).trim()}`).replace(/^\/|\/$/g, '');
+    return { isException, pattern: parsePathPattern(path) };
+  });
   return {
     hasExceptions: rules.some(rule => rule.isException),
     isIgnored(path) {

@@ -34,7 +34,7 @@ export class Temporaries {
   /** Takes over what a dead process left of this kind, under a new name; undefined if there is nothing. */
   adopt(kind: string): string | undefined {
     for (const name of this.#list()) {
-      if (!name.startsWith(`${kind}~`) || !this.#isStale(name)) continue;
+      if (!name.startsWith(`${kind}~`) || !this.isStale(name)) continue;
       const path = this.make(kind);
       try {
         // Of several that try, one succeeds.
@@ -50,7 +50,7 @@ export class Temporaries {
   /** Removes what dead processes left, but not what `isKept` says of its kind. */
   clean(isKept: (kind: string) => boolean = () => false): void {
     for (const name of this.#list()) {
-      if (isKept(name.split('~')[0] as string) || !this.#isStale(name)) continue;
+      if (isKept(name.split('~')[0] as string) || !this.isStale(name)) continue;
       try {
         removeTree(join(this.#folder, name));
       } catch {
@@ -67,7 +67,8 @@ export class Temporaries {
     }
   }
 
-  #isStale(name: string): boolean {
+  /** Whether the maker of what has this name is no more. */
+  isStale(name: string): boolean {
     const [, host, boot, namespace, pid, start] = name.split('~');
     const [ownHost, ownBoot, ownNamespace] = this.#owner.split('~');
     if (host === ownHost && boot !== ownBoot) return true;

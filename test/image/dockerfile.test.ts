@@ -109,7 +109,7 @@ test('the command line of a build', () => {
     [...options.args, ...options.secrets],
     [
       ['A', 'b=c'],
-      ['k', '/f'],
+      ['k', { file: '/f' }],
     ],
   );
   assert.equal(parseBuildArguments(['--pull', 'never', '.']).policy, 'never');
