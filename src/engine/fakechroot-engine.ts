@@ -127,7 +127,7 @@ function planEnvironment(sandbox: Sandbox, view: FakechrootView, { library }: Fa
   };
 }
 
-function checkSandbox({ rootfs, isRootfsWritable, user, kernelRelease, env }: Sandbox): void {
+function checkSandbox({ rootfs, isRootfsWritable, user, kernelRelease, env, gpus }: Sandbox): void {
   const hint = 'Use --engine proot.';
   if (rootfs === undefined) throw new Failure('engine/no-image', 'fakechroot runs nothing without an image');
   if (/[:; ]/.test(rootfs)) {
@@ -141,6 +141,7 @@ function checkSandbox({ rootfs, isRootfsWritable, user, kernelRelease, env }: Sa
   }
   if (isRootfsWritable) throw new Failure('engine/read-only', 'fakechroot changes no root file system here', { hint });
   if (user) throw new Failure('engine/user', 'fakechroot keeps the ids of the caller', { hint });
+  if (gpus) throw new Failure('engine/gpus', "fakechroot can't give a tool the driver of the GPUs", { hint });
   if (kernelRelease !== undefined) {
     throw new Failure(
       'engine/kernel-too-old',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeApptainerEngine } from '#engine/apptainer-engine.ts';
 import { makeDockerEngine } from '#engine/docker-engine.ts';
+import { makeFakechrootEngine } from '#engine/fakechroot-engine.ts';
 import { hostEngine } from '#engine/host-engine.ts';
 import { makeProotEngine } from '#engine/proot-engine.ts';
 import type { Sandbox } from '#engine/sandbox.ts';
@@ -67,4 +68,10 @@ test('programs of the host are told to give GPUs in their own words', () => {
 
   const bare = hostEngine.planCommand({ ...sandbox, rootfs: undefined }, '/t');
   assert.deepEqual(bare.env, { ...sandbox.env, CUDA_VISIBLE_DEVICES: 'GPU-1,GPU-2' });
+});
+
+test('fakechroot refuses what needs a GPU', () => {
+  const tools = { proot: '/k/proot', launcher: '/k/launcher' };
+  const fakechroot = makeFakechrootEngine({ tools, library: '/lib/libfakechroot.so', landlock: 3, views: new Map() });
+  assert.throws(() => fakechroot.planCommand(sandbox, '/t'), { code: 'engine/gpus', hint: /proot/ });
 });
