@@ -6,7 +6,7 @@ import { cpus, release } from 'node:os';
 import { findUser, isRoot, needPackages } from '../test/support/machine.ts';
 import { makePlace } from '../test/support/sandbox.ts';
 import { empty, openSides, type Side } from './support/engine-sides.ts';
-import { openRootfs, type Workload, workloads } from './support/engine-workloads.ts';
+import { openRootfs, workloads } from './support/engine-workloads.ts';
 
 const calls = ['stat', 'open', 'read', 'write', 'fork+exec'];
 const names = ['calls', 'start', ...workloads.map(each => each.name)];
@@ -25,7 +25,8 @@ try {
   const rootfs = openRootfs(place);
   const work = place.makeFolder('work');
   const starter = place.compile('test/engine/programs/start.c', 'start');
-  const { sides, absent } = await openSides(place, rootfs, work);
+  const { sides, absent, remove } = await openSides(place, rootfs, work);
+  process.on('exit', remove);
   console.log(`${cpus()[0]?.model.trim()}, Linux ${release()}; ${rootfs}; the best of ${rounds} rounds in turn`);
   for (const [name, reason] of absent) console.log(`${name} does not run here: ${reason}`);
   const usual = sides.filter(side => side.only !== 'start');
@@ -43,7 +44,8 @@ try {
     const isSingle = (side: Side) => ['fakechroot', 'podman'].includes(side.name);
     const rows = await measure(starts, rounds * 4, side => {
       const front = side.name.endsWith(', offline') ? [place.tools.launcher, '--own-network', '--'] : [];
-      return { start: readTime(runSide(side, [...front, starter, isSingle(side) ? '1' : '20'], ['/bin/true'])) / 1e6 };
+      const [wall] = readTimes(runSide(side, [...front, starter, isSingle(side) ? '1' : '20'], ['/bin/true']));
+      return { start: wall / 1e6 };
     });
     printTable('one `true` from start to end, milliseconds', ['start'], rows);
     for (const { name, bare } of starts) {
@@ -52,22 +54,16 @@ try {
       console.log(`${name} / ${bare}: ${ratio.toFixed(2)}`);
     }
   }
-  const chosen = workloads.filter(each => isWanted(each.name));
-  const rows = new Map(usual.map(side => [side.name, {} as Record<string, number>]));
-  for (const workload of chosen) {
-    workload.make(work, rootfs);
+  for (const { name, what, argv, make, clear } of workloads.filter(each => isWanted(each.name))) {
+    make(work, rootfs);
     spawnSync('chown', ['-R', `${place.user.uid}:${place.user.gid}`, work]);
-    const times = await measure(usual, rounds, side => ({ [workload.name]: runWorkload(side, workload) }));
-    for (const [name, row] of times) Object.assign(rows.get(name) as object, row);
-  }
-  const columns = chosen.map(each => each.name);
-  if (chosen.length > 0) {
-    printTable(chosen.map(each => `${each.name}: ${each.what}`).join('\n') + '\nseconds', columns, rows);
-  }
-
-  function runWorkload(side: Side, { argv, clear }: Workload): number {
-    clear?.(work);
-    return readTime(runSide(side, [starter, '1'], argv)) / 1e9;
+    const rows = await measure(usual, rounds, side => {
+      clear?.(work);
+      const [wall, processors] = readTimes(runSide(side, [starter, '1'], argv));
+      return { [name]: wall / 1e9, cpu: processors / 1e9 };
+    });
+    // Other work on the machine changes the time of the processors less; those of podman's containers are not seen.
+    printTable(`${what}: seconds, and seconds of processors`, [name, 'cpu'], rows);
   }
 } finally {
   place.remove();
@@ -102,9 +98,10 @@ function runSide(side: Side, front: string[], argv: string[]): { stdout: string;
   return { stdout, stderr };
 }
 
-/** Nanoseconds, as the starter says. */
-function readTime({ stderr }: { stderr: string }): number {
-  return Number(/start=(\d+)/.exec(stderr)?.[1]);
+/** Nanoseconds from start to end, and of processors, as the starter says. */
+function readTimes({ stderr }: { stderr: string }): [wall: number, processors: number] {
+  const [, wall, processors] = /start=(\d+) cpu=(\d+)/.exec(stderr) ?? [];
+  return [Number(wall), Number(processors)];
 }
 
 function printTable(

@@ -7,7 +7,7 @@ import type { Engine } from '#engine/sandbox.ts';
 import { planFeatures } from '#engine/self-test.ts';
 import { findFakechroot } from '#helper/fakechroot-client.ts';
 import { makeEngines } from '#helper/self-test.ts';
-import { needPackages } from '../../test/support/machine.ts';
+import { makeFolder, needPackages } from '../../test/support/machine.ts';
 import { openPodman } from '../../test/support/podman.ts';
 import type { Place } from '../../test/support/sandbox.ts';
 
@@ -36,9 +36,10 @@ export async function openSides(
   place: Place,
   rootfs: string,
   work: string,
-): Promise<{ sides: Side[]; absent: Map<string, string> }> {
+): Promise<{ sides: Side[]; absent: Map<string, string>; remove(): void }> {
   const { user, tools } = place;
   const absent = new Map<string, string>();
+  let podmanFolder: ReturnType<typeof makeFolder> | undefined;
   const query = planFeatures(tools.launcher);
   const features = query.parse({ ...(await place.run(query)), exit: { code: 0, signal: null } });
   const sides: Side[] = [...planNative(place, rootfs, work), ...planBare(place, rootfs)];
@@ -60,7 +61,9 @@ export async function openSides(
     return toSide(engine, 'fakechroot', { root: await engine.prepare?.(rootfs, new AbortController().signal) });
   });
   await attempt('podman', async () => {
-    const env = { PATH: '/usr/bin:/bin:/usr/sbin', ...(await openPodman(user, place.makeFolder('podman'))) };
+    // A longer path than its monitor's sockets can have makes each container wait for twenty seconds.
+    podmanFolder = makeFolder(user, 'cwl-');
+    const env = { PATH: '/usr/bin:/bin:/usr/sbin', ...(await openPodman(user, podmanFolder.path)) };
     const client = { program: '/usr/bin/podman', name: 'podman', isKnown: true, isPodman: true, isInPlace: true, env };
     return toSide(makeDockerEngine({ ...client, userns: 'keep-id' }), 'podman');
   });
@@ -71,7 +74,7 @@ export async function openSides(
     const env = { ...environment, USER: user.name, HOME: user.home };
     return { name: 'ch-run', plan: argv => ({ argv: ['/usr/bin/ch-run', ...own, rootfs, '--', ...argv], env }) };
   });
-  return { sides, absent };
+  return { sides, absent, remove: () => podmanFolder?.remove() };
 
   async function attempt(name: string, open: () => Promise<Side>): Promise<void> {
     try {
