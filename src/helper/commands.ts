@@ -57,7 +57,8 @@ export const commands: CommandEntry[] = [
   {
     name: 'image',
     usage:
-      'build [-f FILE] [-t NAME]... [--build-arg NAME=VALUE]... [--target STAGE] [--secret id=ID,src=FILE]... [--no-cache]\n' +
+      'build [-f FILE] [-t NAME]... [--build-arg NAME=VALUE]... [--target STAGE] [--secret id=ID,src=FILE]...\n' +
+      '           [--ssh default] [--build-context NAME=PLACE]... [--label NAME=VALUE]... [--network none] [--no-cache]\n' +
       '           [--platform OS/ARCH] [--pull missing|always|never] [-q] [--iidfile FILE] FOLDER\n' +
       '      | pull REFERENCE... | load ARCHIVE|-... | import TAR|-... | list | inspect IMAGE... | remove IMAGE... | prune [--all] | share |\n' +
       '           form [auto|files|archive]\n' +

@@ -5,6 +5,12 @@ import type { Member } from './tar-reader.ts';
 import type { Unpacker } from './unpack.ts';
 import { notices, type UnpackReport } from './unpack-report.ts';
 
+interface Directory {
+  mode: number;
+  mtime: number;
+  known: Set<string>;
+}
+
 /**
  * Unpacks layers from the bottom up, each over the ones below, as container engines do. Slower than from the top down:
  * it is for the odd layers whose members mean something else depending on the layers below.
@@ -13,10 +19,12 @@ export class UpwardUnpacker implements Unpacker {
   readonly #writer: RootfsWriter;
   readonly #report: UnpackReport;
   readonly #maximumEntries: number;
-  /** All directories by path. */
-  readonly #directories = new Map<string, { mode: number; mtime: number }>([['', { mode: 0o755, mtime: -1 }]]);
+  /** All directories by path, with the paths in them that any of the maps here knows. */
+  readonly #directories = new Map<string, Directory>([['', { mode: 0o755, mtime: -1, known: new Set() }]]);
   /** Paths that the current layer has: its whiteouts spare them. */
   readonly #fresh = new Set<string>();
+  /** Directories that hold nothing older than the current layer: to say so again changes nothing. */
+  readonly #emptied = new Set<string>();
   readonly #fifos = new Map<string, number>();
   /** What was left out, by path: hard links to it are too. */
   readonly #skipped = new Map<string, string>();
@@ -30,6 +38,7 @@ export class UpwardUnpacker implements Unpacker {
 
   beginLayer(): void {
     this.#fresh.clear();
+    this.#emptied.clear();
   }
 
   finishMembers(): Map<string, number> {
@@ -55,7 +64,7 @@ export class UpwardUnpacker implements Unpacker {
     }
     if (parts.length === 0) {
       if (member.type !== '5') throw invalid(`${JSON.stringify(member.name)}, the root, is no directory`);
-      this.#directories.set('', { mode: member.mode, mtime: member.mtime });
+      this.#setDirectory('', member);
       return false;
     }
     const parent = this.#enter(parts.slice(0, -1), true);
@@ -77,8 +86,8 @@ export class UpwardUnpacker implements Unpacker {
       this.#remove(path);
       this.#writer.makeDirectory(path);
     }
-    this.#directories.set(path, { mode: member.mode, mtime: member.mtime });
-    this.#fresh.add(path);
+    this.#setDirectory(path, member);
+    this.#refresh(path);
     return false;
   }
 
@@ -87,7 +96,7 @@ export class UpwardUnpacker implements Unpacker {
     if (existing === path) return false;
     if (existing !== undefined && isBelow(existing, path)) throw invalid(`${path} is a hard link into itself`);
     this.#remove(path);
-    this.#fresh.add(path);
+    this.#refresh(path);
     if (existing !== undefined) {
       const mode = this.#fifos.get(existing);
       const notice = this.#skipped.get(existing);
@@ -133,34 +142,46 @@ export class UpwardUnpacker implements Unpacker {
   #empty(parts: readonly string[]): void {
     const directory = this.#enter(parts, false)?.join('/');
     if (directory === undefined) return;
-    for (const name of this.#writer.listDirectory(directory)) {
-      this.#removeOlder(directory === '' ? name : `${directory}/${name}`);
-    }
-    for (const map of [this.#fifos, this.#skipped]) {
-      for (const path of map.keys()) {
-        if (!this.#fresh.has(path) && isBelow(path, directory)) map.delete(path);
-      }
-    }
+    this.#emptyOlder(directory);
   }
 
   /** What came from lower layers at or below `path`. */
   #removeOlder(path: string): void {
     if (!this.#fresh.has(path)) this.#remove(path);
-    else if (this.#directories.has(path)) {
-      for (const name of this.#writer.listDirectory(path)) this.#removeOlder(`${path}/${name}`);
-    }
+    else if (this.#directories.has(path)) this.#emptyOlder(path);
   }
 
+  #emptyOlder(directory: string): void {
+    if (this.#emptied.has(directory)) return;
+    this.#emptied.add(directory);
+    const names = this.#writer.listDirectory(directory).map(name => (directory === '' ? name : `${directory}/${name}`));
+    // What was left out, or is made later, is on no disk.
+    const unwritten = [...(this.#directories.get(directory)?.known ?? [])];
+    for (const path of new Set([...names, ...unwritten])) this.#removeOlder(path);
+  }
+
+  /** With all below it. What is known of it is found from directory to directory: each path costs once what it is. */
   #remove(path: string): void {
-    this.#fifos.delete(path);
-    this.#skipped.delete(path);
-    if (this.#directories.has(path)) {
-      for (const map of [this.#directories, this.#fifos, this.#skipped]) {
-        for (const each of map.keys()) if (each === path || each.startsWith(`${path}/`)) map.delete(each);
-      }
-      for (const each of this.#fresh) if (each.startsWith(`${path}/`)) this.#fresh.delete(each);
+    this.#directories.get(parentOf(path))?.known.delete(path);
+    const todo = [path];
+    for (let each = todo.pop(); each !== undefined; each = todo.pop()) {
+      this.#fifos.delete(each);
+      this.#skipped.delete(each);
+      this.#fresh.delete(each);
+      const directory = this.#directories.get(each);
+      this.#directories.delete(each);
+      for (const below of directory?.known ?? []) todo.push(below);
     }
     this.#writer.remove(path);
+  }
+
+  #refresh(path: string): void {
+    this.#fresh.add(path);
+    this.#directories.get(parentOf(path))?.known.add(path);
+  }
+
+  #setDirectory(path: string, { mode, mtime }: { mode: number; mtime: number }): void {
+    this.#directories.set(path, { mode, mtime, known: this.#directories.get(path)?.known ?? new Set() });
   }
 
   /** The directory that `wanted` means, through symbolic links as chroot would; undefined if there is none. */
@@ -169,7 +190,7 @@ export class UpwardUnpacker implements Unpacker {
     let links = 0;
     for (let depth = 1; depth <= parts.length; depth++) {
       const path = parts.slice(0, depth).join('/');
-      if (isMaking) this.#fresh.add(path);
+      if (isMaking) this.#refresh(path);
       if (this.#directories.has(path)) continue;
       const kind = this.#writer.findKind(path);
       if (kind === 'symlink') {
@@ -181,11 +202,15 @@ export class UpwardUnpacker implements Unpacker {
         throw invalid(`${path} is used as a directory and is none`);
       } else if (isMaking) {
         this.#writer.makeDirectory(path);
-        this.#directories.set(path, { mode: 0o755, mtime: -1 });
+        this.#setDirectory(path, { mode: 0o755, mtime: -1 });
       } else return undefined;
     }
     return parts;
   }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf('/'), 0));
 }
 
 function isBelow(path: string, directory: string): boolean {

@@ -1,6 +1,7 @@
 // What layers over each other become (OCI image-spec v1.1, layer.md), on a real file system.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { RootfsWriter } from '#image/rootfs-writer.ts';
 import { makeRandom } from '../support/random.ts';
 import { Layer } from '../support/tar.ts';
 import { unpackAll, unpackUpwards } from './rootfs.ts';
@@ -217,3 +218,29 @@ function makeLayer(random: () => number): Layer {
   }
   return layer;
 }
+
+test('a layer of 100,000 removals costs each path once, from the bottom up', () => {
+  let looks = 0;
+  class CountingWriter extends RootfsWriter {
+    override listDirectory(path: string): string[] {
+      const names = super.listDirectory(path);
+      looks += 1 + names.length;
+      return names;
+    }
+    override findKind(path: string): ReturnType<RootfsWriter['findKind']> {
+      looks++;
+      return super.findKind(path);
+    }
+  }
+  const count = 20_000;
+  const [lower, upper] = [new Layer(), new Layer()];
+  for (let i = 0; i < count; i++) lower.directory(`d${i}`).add({ name: `d${i}/fifo`, type: '6' });
+  for (let i = 0; i < count; i++) upper.whiteout(`d${i}`);
+  for (let i = 0; i < count; i++) upper.file(`new/${i}`).opaque('new').whiteout('new');
+  const tree = unpackUpwards([lower, upper], {
+    maximumEntries: 1e6,
+    makeWriter: folder => new CountingWriter(folder),
+  });
+  assert.equal(Object.keys(tree).length, count + 1);
+  assert.ok(looks < 4 * count, `${looks} looks`);
+});

@@ -41,10 +41,13 @@ export async function unpackAll(
 }
 
 /** The slow way, from the lowest layer to the highest, whether the layers need it or not. */
-export function unpackUpwards(layers: Layer[]): Record<string, string> {
+export function unpackUpwards(
+  layers: Layer[],
+  { maximumEntries = 1000, makeWriter = (folder: string) => new RootfsWriter(folder) } = {},
+): Record<string, string> {
   const folder = mkdtempSync(join(tmpdir(), 'cwl-layers-'));
   try {
-    const unpacker = new UpwardUnpacker(new RootfsWriter(folder), new UnpackReport(), 1000);
+    const unpacker = new UpwardUnpacker(makeWriter(folder), new UnpackReport(), maximumEntries);
     for (const layer of layers) {
       unpacker.beginLayer();
       const reader = new TarReader(unpacker);
