@@ -1,6 +1,7 @@
 import type { Problem } from '#base/problem.ts';
 import type { PrimitiveName, RecordType, Type } from './model.ts';
 import { fieldOf, isNull, type Node, problemAt, textOf } from './node.ts';
+import { isInt, isLong } from './number.ts';
 import { isFileNode } from './read-value.ts';
 import { nameOfNode } from './shape-text.ts';
 import { suggest } from './suggest.ts';
@@ -37,7 +38,8 @@ function checkMember(node: Node, type: Type, name: string): Problem[] {
   ];
   switch (type.kind) {
     case 'primitive':
-      return isPrimitive(node, type.name) ? [] : wrong();
+      if (!isPrimitive(node, type.name)) return wrong();
+      return type.name === 'long' ? checkRounding(node, name) : [];
     case 'array':
       return node.kind === 'list'
         ? node.items.flatMap((item, index) => checkValue(item, type.items, `${name}[${index}]`))
@@ -54,6 +56,15 @@ function checkMember(node: Node, type: Type, name: string): Problem[] {
     case 'union':
       return checkValue(node, type, name);
   }
+}
+
+/** A long that would reach the tool as another number than the one that is written. */
+function checkRounding(node: Node, name: string): Problem[] {
+  const text = node.source.text.slice(node.start, node.end).replace(/^\+/, '');
+  const value = node.kind === 'scalar' ? node.value : undefined;
+  if (!isLong(value) || !/^-?\d+$/.test(text) || BigInt(text) === BigInt(value)) return [];
+  const message = `${name} would be rounded to ${BigInt(value)}: whole numbers beyond ${Number.MAX_SAFE_INTEGER} are not exact here. Let the tool take a string.`;
+  return [problemAt(node, 'cwl/rounded', message)];
 }
 
 function checkRecord(node: Node, type: RecordType, name: string): Problem[] {
@@ -77,9 +88,9 @@ function isPrimitive(node: Node, name: PrimitiveName): boolean {
     case 'string':
       return typeof value === name;
     case 'int':
-      return Number.isInteger(value) && Math.abs(value as number) <= 2 ** 31;
+      return isInt(value);
     case 'long':
-      return Number.isInteger(value);
+      return isLong(value);
     case 'float':
     case 'double':
       return typeof value === 'number';
@@ -92,6 +103,7 @@ function isPrimitive(node: Node, name: PrimitiveName): boolean {
 function isSameForm(node: Node, type: Type): boolean {
   if (type.kind === 'array') return node.kind === 'list';
   if (type.kind === 'record') return node.kind === 'map';
+  if (type.kind === 'primitive') return isPrimitive(node, type.name);
   return type.kind === 'enum' && textOf(node) !== undefined;
 }
 

@@ -15,3 +15,13 @@ export function formatNumber(value: number): string {
   if (point >= digits.length) return sign + digits + '0'.repeat(point - digits.length);
   return `${sign}${digits.slice(0, point)}.${digits.slice(point)}`;
 }
+
+/** True for what a 32-bit signed integer can hold (CWL v1.2, CWLType `int`). */
+export function isInt(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 31;
+}
+
+/** True for what a 64-bit signed integer can hold (CWL v1.2, CWLType `long`), as far as a number of JavaScript tells. */
+export function isLong(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 2 ** 63;
+}

@@ -1,6 +1,7 @@
 import { isDirectory, isFile, isObject } from './file-value.ts';
 import { formatJson } from './json-text.ts';
 import type { Json, Type, Value } from './model.ts';
+import { isInt, isLong } from './number.ts';
 import { formatType } from './type-text.ts';
 
 /** Why `value` is not of `type`, for a person; undefined where it is (CWL v1.2, CWLType and the schemas of types). */
@@ -64,9 +65,9 @@ function isPrimitive(value: Value | undefined, name: string): boolean {
     case 'Any':
       return value !== null && value !== undefined;
     case 'int':
-      return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 2 ** 31;
+      return isInt(value);
     case 'long':
-      return typeof value === 'number' && Number.isInteger(value);
+      return isLong(value);
     case 'float':
     case 'double':
       return typeof value === 'number';

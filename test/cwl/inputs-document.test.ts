@@ -96,3 +96,17 @@ test('what is no map, or not there, is one problem', async () => {
   const lost = await loadInputs(`${folder}lost.yml`, { reader: memoryReader({}) });
   assert.deepEqual(lost.problems.map(tell), ['lost.yml:1:1 error cwl/not-found: lost.yml does not exist.']);
 });
+
+test('a number that does not fit its type, or would become another one, is refused', async () => {
+  const process = await loadValid(
+    'cwlVersion: v1.2\nclass: CommandLineTool\ninputs: {i: int?, l: long?, u: ["null", long, File], d: double?}\noutputs: []\n',
+  );
+  const tellAll = async (text: string) =>
+    checkInputs(await read(text), process).map(problem => tell(problem).replace('jobs/job.yml:', ''));
+  assert.deepEqual(await tellAll('i: 2147483647\nl: -9007199254740992\nd: 9007199254740993'), []);
+  assert.deepEqual(await tellAll('i: 2147483648\nl: 9007199254740993\nu: 1234567890123456789'), [
+    '1:4 error cwl/wrong-type: i takes int?, not the number 2147483648.',
+    '2:4 error cwl/rounded: l would be rounded to 9007199254740992: whole numbers beyond 9007199254740991 are not exact here. Let the tool take a string.',
+    '3:4 error cwl/rounded: u would be rounded to 1234567890123456768: whole numbers beyond 9007199254740991 are not exact here. Let the tool take a string.',
+  ]);
+});

@@ -66,6 +66,8 @@ test('values are checked against types', () => {
   };
   const good: [Value, Type][] = [
     [3, primitive('int')],
+    [2 ** 31 - 1, primitive('int')],
+    [-(2 ** 31), primitive('int')],
     [2 ** 40, primitive('long')],
     [1.5, primitive('float')],
     ['x', { kind: 'enum', name: 'file:///d#e', symbols: ['x'] }],
@@ -78,7 +80,8 @@ test('values are checked against types', () => {
   for (const [value, type] of good) assert.equal(checkValue(value, type), undefined);
   const bad: [Value, Type, RegExp][] = [
     [1.5, primitive('int'), /expected int, got the number 1\.5/],
-    [2 ** 40, primitive('int'), /int/],
+    [2 ** 31, primitive('int'), /int/],
+    [1e21, primitive('long'), /long/],
     ['3', primitive('int'), /got the string "3"/],
     [null, primitive('Any'), /expected Any, got nothing/],
     ['y', { kind: 'enum', symbols: ['x'] }, /one of "x"/],
