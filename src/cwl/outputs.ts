@@ -88,7 +88,7 @@ function bind(part: Part, binding: OutputBinding, around: Surroundings): Value {
   return narrow(value, part, patterns, folder);
 }
 
-/** One match for a single File or Directory stands for itself; none for nothing, where that is allowed. */
+/** One match for a single File or Directory stands for itself; no match for nothing, where that is allowed. */
 function narrow(value: Value, part: Part, patterns: string[], folder: OutputFolder): Value {
   const members = part.type.kind === 'union' ? part.type.members : [part.type];
   const isSingle = members.some(
@@ -109,8 +109,10 @@ function narrow(value: Value, part: Part, patterns: string[], folder: OutputFold
       );
     }
   }
-  const isNothing = Array.isArray(value) && value.length === 0 && checkValue(value, part.type) !== undefined;
-  return isNothing && isOptional(part.type) ? null : value;
+  if (!Array.isArray(value) || value.length > 0 || !isOptional(part.type)) return value;
+  // An empty list that an expression has made is what was asked for.
+  const isMeant = part.outputBinding?.outputEval !== undefined && checkValue(value, part.type) === undefined;
+  return isMeant ? value : null;
 }
 
 /** Most often the file is there, under a name that is a little different. */

@@ -126,8 +126,14 @@ function split(path: string): string[] {
   return path.split('/').filter(part => part !== '' && part !== '.');
 }
 
+/** Undefined where nothing is, be it that something on the way is no directory. */
 function look(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }
 
 function toRealPath(path: string): string {

@@ -119,7 +119,8 @@ function completeFile(file: FileValue, own: FileRules, rules: Rules): void {
 
 /** Sets what the specification says of every File and Directory, in secondary files and listings too. */
 export function completeNames(value: PathValue, rules: { what: string }): void {
-  if (value.location === undefined && value.path !== undefined) throw unresolved(value, rules.what);
+  const isLiteral = value.class === 'Directory' && value.listing !== undefined;
+  if (value.location === undefined && value.path !== undefined && !isLiteral) throw unresolved(value, rules.what);
   value.basename ??= value.location === undefined ? inventName(value) : toBasename(value.location);
   const path = value.location === undefined ? undefined : toLocalPath(value.location);
   const found = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });

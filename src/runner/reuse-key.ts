@@ -43,7 +43,7 @@ const relevant: Requirement['class'][] = [
 export async function toReuseKey(work: Work, digests: FileDigests): Promise<string> {
   const { tool, requirements } = work;
   const inForce = relevant.flatMap(name => requirements.required.get(name) ?? requirements.hinted.get(name) ?? []);
-  const { cwlVersion, inputs, outputs, baseCommand, stdin, stdout, stderr, successCodes } = tool;
+  const { cwlVersion, inputs, outputs, baseCommand, stdin, stdout, stderr } = tool;
   const semantics = JSON.stringify(
     {
       cwlVersion,
@@ -54,7 +54,7 @@ export async function toReuseKey(work: Work, digests: FileDigests): Promise<stri
       stdin,
       stdout,
       stderr,
-      successCodes,
+      codes: [tool.successCodes, tool.temporaryFailCodes, tool.permanentFailCodes],
       inForce,
     },
     leaveOutWords,

@@ -40,7 +40,7 @@ export class Staging {
   /** Where inputs lie on the bare host, a folder for each. */
   readonly inputFolders: string[] = [];
   readonly #writable: string[] = [];
-  /** Where the working directory holds a file or directory, by its location; the first place where it is there twice. */
+  /** Where the working directory holds an input, by what names it; the first place where it is there twice. */
   readonly #inWork = new Map<string, string>();
   readonly #taken = new Map<string, string | undefined>();
   /** Where inputs are hard links, because there are many of them. */
@@ -89,7 +89,7 @@ export class Staging {
 
   /** Inputs that lie in the working directory as well have their path there (CWL v1.2, InitialWorkDirRequirement). */
   movePaths(value: PathValue): void {
-    const path = value.location === undefined ? undefined : this.#inWork.get(value.location);
+    const path = this.#inWork.get(toIdentity(value) ?? '');
     if (path !== undefined) setPath(value, path);
     const parts = value.class === 'File' ? value.secondaryFiles : value.listing;
     for (const part of parts ?? []) this.movePaths(part);
@@ -145,8 +145,8 @@ export class Staging {
     const parts = value.class === 'File' ? (value.secondaryFiles ?? []) : [];
     for (const part of parts) await this.#addPath(part, beside(part, folder), how);
     if (!this.#take(place.guest, value.location)) return;
-    if (value.location !== undefined && !this.#inWork.has(value.location))
-      this.#inWork.set(value.location, place.guest);
+    const identity = toIdentity(value);
+    if (identity !== undefined && !this.#inWork.has(identity)) this.#inWork.set(identity, place.guest);
     const source = toHostPath(value);
     if (source !== undefined && (!how.writable || how.inplace)) return this.#mount(source, place, how.writable);
     mkdirSync(dirname(place.host), { recursive: true });
@@ -189,6 +189,11 @@ export class Staging {
       hint: 'Give one of them another basename, or list them in separate directories.',
     });
   }
+}
+
+/** A Directory literal has no location, but a place among the inputs. */
+function toIdentity(value: PathValue): string | undefined {
+  return value.location ?? value.path;
 }
 
 /** The path on this host of a value with a location; undefined for a literal. */

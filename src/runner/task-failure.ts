@@ -19,16 +19,23 @@ export class TaskFailure extends Failure {
 /** Why a task has failed; undefined where it has not. `guards` have looked before it ran. */
 export function findFault(tool: CommandLineTool, exit: Exit & { isLate: boolean }, guards: Guards): string | undefined {
   if (exit.isLate) return 'it was ended because it ran longer than its ToolTimeLimit';
-  const { successCodes } = tool;
-  const code = exit.code ?? 128;
-  const isSuccess = exit.code !== null && (successCodes.length > 0 ? successCodes.includes(code) : code === 0);
-  if (!isSuccess) {
-    if (exit.signal !== null)
-      return `it was ended by ${exit.signal}${exit.signal === 'SIGKILL' ? ' (out of memory?)' : ''}`;
-    const kind = tool.temporaryFailCodes.includes(code) ? ', which the tool calls a temporary failure' : '';
-    return `it ended with exit code ${code}${kind}`;
+  if (exit.code === null) {
+    return `it was ended by ${exit.signal}${exit.signal === 'SIGKILL' ? ' (out of memory?)' : ''}`;
   }
-  return guards.findViolation();
+  return judgeExitCode(tool, exit.code) ?? guards.findViolation();
+}
+
+/**
+ * Why an exit code means failure; undefined for success. A list counts before what holds without one: by default, all
+ * codes except 0 are permanent failure (CWL v1.2, CommandLineTool.successCodes, .temporaryFailCodes and
+ * .permanentFailCodes).
+ */
+function judgeExitCode(tool: CommandLineTool, code: number): string | undefined {
+  if (tool.successCodes.includes(code)) return undefined;
+  const reason = `it ended with exit code ${code}`;
+  if (tool.temporaryFailCodes.includes(code)) return `${reason}, which the tool calls a temporary failure`;
+  if (tool.permanentFailCodes.includes(code)) return `${reason}, which the tool calls a permanent failure`;
+  return code === 0 ? undefined : reason;
 }
 
 /** What a person needs to see of a task that failed. */
