@@ -10,6 +10,7 @@ import { makeFifos, prepareRootfs } from './prepare-rootfs.ts';
 import { removeTree } from './remove-tree.ts';
 import { RootfsWriter } from './rootfs-writer.ts';
 import { SharedLayer } from './shared-layer.ts';
+import { keepHeapSmall } from './small-heap.ts';
 import { type MemberSink, TarReader } from './tar-reader.ts';
 import { DownwardUnpacker } from './unpack-down.ts';
 import { UnpackReport } from './unpack-report.ts';
@@ -84,14 +85,14 @@ export async function unpackLayers(
   const limits = { ...defaultLimits, ...options.limits };
   const report = new UnpackReport();
   try {
-    return await unpack('down', layers, folder, options, limits, report);
+    return await keepHeapSmall(() => unpack('down', layers, folder, options, limits, report));
   } catch (error) {
     if (!(error instanceof NeedsLowerLayers)) throw error;
     removeTree(folder);
     if (options.keepIn !== undefined) removeTree(options.keepIn);
     report.clear();
     // What is in the rootfs at its end is not known when a layer is written.
-    return unpack('up', layers, folder, { ...options, keepIn: undefined }, limits, report);
+    return keepHeapSmall(() => unpack('up', layers, folder, { ...options, keepIn: undefined }, limits, report));
   }
 }
 
