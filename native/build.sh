@@ -96,7 +96,7 @@ build_proot() {
 	"${tool}gcc-12" -c "$work/loaders.S" -o "$work/loaders.o"
 
 	for part in cli/{cli,proot,note} execve/{enter,exit,shebang,elf,ldso,auxv,aoxp} path/{binding,glue,canon,path,proc,temp} \
-		syscall/{seccomp,syscall,chain,enter,exit,sysnum,socket,heap,rlimit} tracee/{tracee,mem,reg,event} \
+		syscall/{boundary,seccomp,syscall,chain,enter,exit,sysnum,socket,heap,rlimit} tracee/{tracee,mem,reg,event} \
 		ptrace/{ptrace,user,wait} extension/extension extension/kompat/kompat extension/fake_id0/fake_id0 \
 		extension/link2symlink/link2symlink extension/portmap/{portmap,map}; do
 		compile "$work/o/$part.o" "$source/$part.c" -I"$source" -D_FILE_OFFSET_BITS=64 -w -fno-stack-protector

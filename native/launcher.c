@@ -137,19 +137,6 @@ static void restrict_files(const struct options *options)
 		fail(error, "Landlock");
 }
 
-static void set_guard(int allow_32_bit)
-{
-	struct guard guard;
-	struct sock_fprog program;
-
-	if (guard_build(&guard, allow_32_bit) != 0)
-		fail(ENOSPC, "the escape guard");
-	program.filter = guard.rules;
-	program.len = guard.length;
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
-		fail(errno, "the kernel refused the seccomp filter of the escape guard");
-}
-
 static void set_limit(const char *text)
 {
 	static const struct { const char *name; int number; } limits[] = {
@@ -207,16 +194,10 @@ static void make_devices(const char *directory)
 
 static int print_features(void)
 {
-	struct guard guard;
-	struct sock_fprog program;
-	int seccomp;
-
-	seccomp = guard_build(&guard, 1) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 	int network = has_network_namespaces();
 	int landlock = landlock_version();
-	program.filter = guard.rules;
-	program.len = guard.length;
-	seccomp = seccomp && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+	int seccomp = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && guard_set(GUARD_PROOT) == 0;
+
 	printf("seccomp=%d landlock=%d network-namespace=%d\n", seccomp, landlock, network);
 	return 0;
 }
@@ -286,7 +267,10 @@ int main(int count, char **arguments)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 && !options.no_guard)
 		fail(errno, "the kernel is too old for PR_SET_NO_NEW_PRIVS and so for the escape guard");
 	restrict_files(&options);
-	if (!options.no_guard)
-		set_guard(!options.no_32_bit);
+	if (!options.no_guard) {
+		int error = guard_set(options.no_32_bit ? GUARD_PROOT_64 : GUARD_PROOT);
+		if (error != 0)
+			fail(error, "the kernel refused the seccomp filter of the escape guard");
+	}
 	run_program(arguments + at + 1);
 }

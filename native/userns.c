@@ -14,7 +14,7 @@
  *
  * Inside there are the rootfs, the binds, /proc with the sandbox's own processes, a small /dev, and
  * /sys/devices/system (processors and memory, which some programs count) where the host has it. Nothing else of the host
- * can be named. There are no capabilities and no new privileges, no descriptor above 2, no session keyring. The rootfs
+ * can be named. There are no capabilities and no new privileges, no descriptor above 2, no keyrings. The rootfs
  * needs no directory to put binds on: what is missing lies on a tmpfs in which the rest is bound (`make_target`).
  *
  * The command's process group and terminal are the caller's. Its end is this program's end, signals included, and the end
@@ -22,6 +22,7 @@
  *
  * Sources: user_namespaces(7), mount_namespaces(7) (locked mounts), pivot_root(2), pid_namespaces(7).
  */
+#include "guard.h"
 #include "process.h"
 
 #include <linux/capability.h>
@@ -513,6 +514,8 @@ static void drop_capabilities(void)
 		fail(errno, "dropping the capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		fail(errno, "no new privileges");
+	/* Kernels without filters are older than any terminal or keyring that would matter more than the run. */
+	(void)guard_set(GUARD_NAMESPACES);
 }
 
 /* Process 1 of the sandbox: passes signals on and takes in orphans until the command has ended. */

@@ -20,8 +20,8 @@ export interface ProotOptions {
 
 /**
  * PRoot, behind the launcher's escape guard. It rewrites the paths of system calls and so needs no right but ptrace.
- * Its binds cannot be read-only; where the kernel has Landlock, the launcher has the kernel refuse all other writing,
- * and reading what is not bound.
+ * It also refuses what would change a read-only bind or the image, as far as a look before the kernel's can; where the
+ * kernel has Landlock, the launcher has the kernel refuse all other writing, and reading what is not bound.
  */
 export function makeProotEngine(tools: Tools, options: ProotOptions): Engine {
   return {
@@ -64,7 +64,7 @@ function planProot(
   if (sandbox.user) argv.push(...formatUser(sandbox.user));
   if (sandbox.kernelRelease) argv.push('-k', sandbox.kernelRelease);
   argv.push('--', ...sandbox.argv);
-  return { argv, env: { ...sandbox.env, ...planEnvironment(temporary, tools, options) }, cwd: temporary };
+  return { argv, env: { ...sandbox.env, ...planEnvironment(sandbox, temporary, tools, options) }, cwd: temporary };
 }
 
 function planLandlock(sandbox: Sandbox, temporary: string, tools: Tools, binds: readonly Bind[]): string[] {
@@ -77,7 +77,12 @@ function planLandlock(sandbox: Sandbox, temporary: string, tools: Tools, binds: 
 }
 
 /** PRoot keeps these to itself: the guest does not see them. */
-function planEnvironment(temporary: string, tools: Tools, options: ProotOptions): Record<string, string> {
+function planEnvironment(
+  { isRootfsWritable }: Sandbox,
+  temporary: string,
+  tools: Tools,
+  options: ProotOptions,
+): Record<string, string> {
   return {
     PROOT_TMP_DIR: temporary,
     // A missing bind point is made in the temporary directory, not in the rootfs.
@@ -86,12 +91,16 @@ function planEnvironment(temporary: string, tools: Tools, options: ProotOptions)
     ...(tools.prootLoader ? { PROOT_LOADER: tools.prootLoader } : {}),
     ...(options.acceleration ? {} : { PROOT_NO_SECCOMP: '1' }),
     ...(options.newOrder ? { PROOT_NEW_SECCOMP: '1' } : {}),
+    ...(isRootfsWritable ? {} : { PROOT_READ_ONLY: '1' }),
   };
 }
 
-/** `//:` is the separator that our PRoot knows for paths with a colon; a final `!` is an order to it unless doubled. */
-function formatBind({ host, guest }: Bind): string {
-  return `${host}//:${guest.endsWith('!') ? `${guest}!` : guest}`;
+/**
+ * `//:` is the separator that our PRoot knows for paths with a colon, `//!:` the one for what must not be changed; a final
+ * `!` is an order to it unless doubled.
+ */
+function formatBind({ host, guest, writable }: Bind): string {
+  return `${host}${writable ? '//:' : '//!:'}${guest.endsWith('!') ? `${guest}!` : guest}`;
 }
 
 function formatUser({ uid, gid }: { uid: number; gid: number }): string[] {

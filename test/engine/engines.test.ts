@@ -37,8 +37,8 @@ test('PRoot is told every bind, and nothing by -R or -S', () => {
   const binds = valuesOf(argv, '-b');
   assert.ok(binds.includes('/runs/1/work//:/w'));
   // A final exclamation mark is an order to PRoot: doubled, it is a name.
-  assert.ok(binds.includes('/data/a:b!//:/in/0/a:b!!'));
-  assert.ok(binds.includes('/etc/hosts//:/etc/hosts') && !binds.some(each => each.includes('resolv.conf')));
+  assert.ok(binds.includes('/data/a:b!//!:/in/0/a:b!!'));
+  assert.ok(binds.includes('/etc/hosts//!:/etc/hosts') && !binds.some(each => each.includes('resolv.conf')));
   assert.ok(!argv.some(word => ['-R', '-S', '-k', '-0', '-i'].includes(word)));
   assert.ok(!binds.some(each => each.startsWith('/home') || each.startsWith('/root')));
   assert.equal(cwd, '/t/1');
@@ -48,6 +48,7 @@ test('PRoot is told every bind, and nothing by -R or -S', () => {
     PROOT_DONT_POLLUTE_ROOTFS: '1',
     PROOT_IGNORE_MISSING_BINDINGS: '1',
     PROOT_LOADER: '/k/proot-loader',
+    PROOT_READ_ONLY: '1',
   });
 });
 
@@ -222,7 +223,7 @@ test('a user, a kernel and a network are faked or granted only when asked for', 
   const { argv } = proot.planCommand(asked, '/t/1');
   assert.ok(argv.includes('-0') && !argv.includes('--no-network'));
   assert.deepEqual(valuesOf(argv, '-k'), ['4.18.0']);
-  assert.ok(valuesOf(argv, '-b').includes('/etc/resolv.conf//:/etc/resolv.conf'));
+  assert.ok(valuesOf(argv, '-b').includes('/etc/resolv.conf//!:/etc/resolv.conf'));
   assert.deepEqual(valuesOf(proot.planCommand({ ...sandbox, user: { uid: 5, gid: 6 } }, '/t').argv, '-i'), ['5:6']);
 });
 

@@ -1,92 +1,33 @@
-// Each engine against programs that try what a tool must not do, as an unprivileged user.
+// What each engine of the kit promises to programs, as an unprivileged user; what it refuses is in escape.integration.test.ts.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  copyFileSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { makeApptainerEngine } from '#engine/apptainer-engine.ts';
-import { makeDockerEngine } from '#engine/docker-engine.ts';
 import type { Engine, Sandbox } from '#engine/sandbox.ts';
-import { planFeatures } from '#engine/self-test.ts';
-import { makeEngines } from '#helper/self-test.ts';
-import { findUser, isRoot, run } from '../support/machine.ts';
-import { openPodman } from '../support/podman.ts';
+import { openEngines, ownEngines } from '../support/engines.ts';
+import { findUser, isRoot } from '../support/machine.ts';
 import { makePlace, type Place } from '../support/sandbox.ts';
 
 let place: Place;
 let engines: Map<string, Engine>;
 let other: ChildProcess;
-/** Why there is no such engine here. */
-const absent = new Map<string, string>();
 let work: string;
 let counter = 0;
 
 before(async () => {
   place = makePlace(findUser());
-  const query = planFeatures(place.tools.launcher);
-  const { code, signal, ...answer } = await place.run(query);
-  const features = query.parse({ ...answer, exit: { code, signal } });
-  engines = new Map(makeEngines(place.tools, features).map(engine => [engine.name, engine]));
-  if (features.landlock >= 2) {
-    // As on kernels without Landlock: PRoot alone.
-    for (const engine of makeEngines(place.tools, { ...features, landlock: 0 }).slice(1)) {
-      engines.set(`${engine.name} alone`, engine);
-    }
-  }
-  for (const name of ['userns', 'proot']) engines.set(`${name} offline`, startOffline(engines.get(name) as Engine));
-  await addClients();
+  engines = (await openEngines(place)).byName;
   work = place.makeFolder('work');
   const ids = isRoot ? { uid: place.user.uid, gid: place.user.gid } : {};
   other = spawn('sleep', ['300'], { ...ids, stdio: 'ignore' });
-  copyFileSync(place.compile('test/engine/programs/escape.c', 'escape'), join(place.rootfs, 'bin/escape'));
 });
 after(() => {
   other?.kill('SIGKILL');
   place?.remove();
 });
-
-/** The engines that are programs of the host's, as their own users have them. */
-async function addClients(): Promise<void> {
-  const { user } = place;
-  try {
-    const variables = await openPodman(user, place.makeFolder('podman'));
-    const env = { PATH: '/usr/bin:/bin:/usr/sbin', ...variables };
-    const client = { program: '/usr/bin/podman', name: 'podman', isKnown: true, isPodman: true, isInPlace: true, env };
-    engines.set('podman', makeDockerEngine({ ...client, userns: 'keep-id' }));
-  } catch (error) {
-    absent.set('podman', (error as Error).message);
-  }
-  const program = '/usr/bin/apptainer';
-  const env = { PATH: '/usr/bin:/bin', HOME: user.home };
-  if (!existsSync(program)) absent.set('apptainer', 'apptainer is not installed');
-  else engines.set('apptainer', makeApptainerEngine({ program, name: 'apptainer', env }));
-}
-
-const names = ['userns', 'proot', 'proot-slow', 'proot alone', 'proot-slow alone', 'userns offline', 'proot offline'];
-
-/** Sandboxes without a network as the runner starts them: the network was left before. */
-function startOffline(engine: Engine): Engine {
-  const { offlineFront: front } = engine;
-  return {
-    ...engine,
-    planCommand(sandbox, temporary) {
-      const isOffline = front !== undefined && !sandbox.network;
-      const command = engine.planCommand(sandbox, temporary, { isOffline });
-      return isOffline ? { ...command, argv: [...front, ...command.argv] } : command;
-    },
-  };
-}
 
 function plan(name: string, sandbox: Partial<Sandbox>) {
   const engine = engines.get(name) as Engine;
@@ -101,75 +42,7 @@ function sh(name: string, script: string, sandbox: Partial<Sandbox> = {}) {
   return place.run(plan(name, { ...sandbox, argv: ['/bin/sh', '-c', script] }));
 }
 
-function makeSecrets() {
-  rmSync(join(place.folder, 'outside'), { recursive: true, force: true });
-  const outside = place.makeFolder('outside');
-  const file = join(outside, 'file');
-  const program = join(outside, 'program');
-  const open = place.makeFolder('outside/open');
-  writeFileSync(file, 'secret\n');
-  writeFileSync(join(place.folder, 'program.c'), 'int main(void) { return 42; }\n');
-  run('gcc', ['-static', '-o', program, join(place.folder, 'program.c')]);
-  const input = join(place.makeFolder('inputs'), 'input');
-  writeFileSync(input, 'input\n');
-  if (isRoot) for (const each of [file, program, input]) chownSync(each, place.user.uid, place.user.gid);
-  return { file, program, open, input };
-}
-
-test('the program that tries to escape succeeds where there is no sandbox', async () => {
-  const { file, program, open } = makeSecrets();
-  const argv = [join(place.folder, 'escape'), file, program, open, String(other.pid), '-'];
-  const { stdout } = await place.run({ argv, cwd: work, env: { HOST_HOME: place.user.home } });
-  const escaped = new Set([...stdout.matchAll(/^(\S+) ESCAPED$/gm)].map(match => match[1]));
-  for (const name of [
-    'open',
-    'openat2',
-    'proc-self-root',
-    'execve',
-    'execveat',
-    'write-outside',
-    'stat',
-    'statx',
-    'home',
-  ]) {
-    assert.ok(escaped.has(name), `${name} should succeed on the host:\n${stdout}`);
-  }
-});
-
-for (const name of [...names, 'podman', 'apptainer']) {
-  test(`${name}: nothing outside is seen, run, written or attached to`, async t => {
-    const engine = engines.get(name);
-    if (!engine) return t.skip(absent.get(name) ?? 'this kernel has no Landlock to leave out');
-    const { file, program, open, input } = makeSecrets();
-    const before = readdirSync(place.rootfs, { recursive: true }).sort();
-    const { stdout, stderr, code } = await place.run(
-      plan(name, {
-        binds: [{ host: input, guest: '/in/1/input', writable: false }],
-        env: { PATH: '/bin', HOST_HOME: place.user.home },
-        argv: [
-          '/bin/escape',
-          file,
-          program,
-          open,
-          String(other.pid),
-          engine.rules.inputs === 'kernel' ? '/in/1/input' : '-',
-        ],
-      }),
-    );
-    assert.equal(code, 0, stderr);
-    assert.match(stdout, /^end$/m);
-    assert.ok(stdout.split('\n').length > 45, stdout);
-    const escaped = stdout.split('\n').filter(line => line.endsWith('ESCAPED'));
-    // Between PRoot's look and the kernel's, a link can be exchanged: only the kernel can prevent that.
-    const expected = engine.rules.writes === 'kernel' ? [] : escaped.filter(line => line.startsWith('link-race'));
-    assert.deepEqual(escaped, expected);
-    assert.deepEqual(readdirSync(open), []);
-    assert.equal(readFileSync(input, 'utf8'), 'input\n');
-    assert.deepEqual(readdirSync(place.rootfs, { recursive: true }).sort(), before, 'the rootfs is as it was');
-  });
-}
-
-for (const name of names) {
+for (const name of ownEngines) {
   test(`${name}: exit statuses and signals are those of the command`, async t => {
     if (!engines.has(name)) return t.skip('this kernel has no Landlock to leave out');
     assert.equal((await sh(name, 'true; exit 3')).code, 3);

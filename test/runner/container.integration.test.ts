@@ -1,8 +1,8 @@
 // Tools in images, under PRoot and in user namespaces, as a user without rights.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { writeFiles } from '../support/files.ts';
@@ -111,6 +111,10 @@ made:
     ...Object.fromEntries(manyFiles.map(name => [name, `${name}\n`])),
     'spoil.cwl': tool('baseCommand: [sh, -c, "echo x > /etc/spoiled"]\ninputs: []\noutputs: []\n'),
     'chmod.cwl': tool('baseCommand: [chmod, "600"]\ninputs: {f: {type: File, inputBinding: {}}}\noutputs: []\n'),
+    // Goes on until it is told to end.
+    'wait.cwl': tool(
+      'baseCommand: [sh, -c, "echo >started; until [ -e go ]; do sleep 0.1; done"]\ninputs: {f: File?}\noutputs: []\n',
+    ),
     'leak.cwl': tool(
       'baseCommand: [ln, -s, /etc/passwd, out]\ninputs: []\noutputs: {o: {type: File, outputBinding: {glob: out}}}\n',
     ),
@@ -223,11 +227,36 @@ test('what the kernel does not forbid is found after the step, and told', { skip
   const started = lines.map(line => JSON.parse(line)).find(event => event.state === 'running');
   assert.deepEqual(started.rules, { network: 'kernel', writes: 'open', inputs: 'checked', rootfs: 'checked' });
 
-  const inputs = await run('chmod.cwl', '--f', 'data/deep/file.txt');
+  for (const args of [['chmod.cwl', '--f', 'data/deep/file.txt'], ['spoil.cwl']]) {
+    const refused = await run(...args);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /Read-only file system/);
+  }
+
+  // What a tool could do only by cheating PRoot is done here from outside while it runs.
+  const runs = join(helper.home, 'runs');
+  const runWhile = async (change: () => void, ...args: string[]) => {
+    const running = run('wait.cwl', ...args);
+    const end = Date.now() + 20_000;
+    let started: string | undefined;
+    while (!started) {
+      assert.ok(Date.now() < end, 'the tool has not started');
+      await new Promise(resolve => setTimeout(resolve, 50));
+      started = readdirSync(runs, { recursive: true, encoding: 'utf8' }).find(each => basename(each) === 'started');
+    }
+    change();
+    writeFileSync(join(runs, dirname(started), 'go'), '');
+    return running;
+  };
+  const file = join(folder, 'data/deep/file.txt');
+  const inputs = await runWhile(() => chmodSync(file, 0o600), '--f', file);
   assert.equal(inputs.code, 1);
   assert.match(inputs.stderr, /it changed its inputs, which it may only read: \S+\/file\.txt/);
 
-  const spoiled = await run('spoil.cwl');
+  for (const each of readdirSync(runs)) rmSync(join(runs, each), { recursive: true });
+  const images = join(store, 'rootfs', 'v1');
+  const [image = ''] = readdirSync(images);
+  const spoiled = await runWhile(() => writeFileSync(join(images, image, 'root/etc/spoiled'), ''));
   assert.equal(spoiled.code, 1);
   const [, cure = ''] =
     /was changed while it ran: \S+\/root\/etc\. Remove it \(`image remove (\S+)`\)/.exec(spoiled.stderr) ?? [];

@@ -1,6 +1,6 @@
 // What tests of the sandboxes need: the kit's static programs and a small root file system, where a user can read them.
 import { spawn } from 'node:child_process';
-import { chownSync, copyFileSync, cpSync, mkdirSync, symlinkSync } from 'node:fs';
+import { chownSync, copyFileSync, cpSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command, Exit } from '#base/command.ts';
@@ -17,7 +17,7 @@ export interface Place {
   rootfs: string;
   /** Makes a folder that the user owns. */
   makeFolder(name: string): string;
-  /** Compiles a C program of the tests, statically. */
+  /** Compiles a C program of the tests, statically: a file, or all files of a folder. */
   compile(source: string, name: string): string;
   /** Runs a command as the user, with exactly its environment. */
   run(command: Command, timeout?: number): Promise<Exit & { stdout: string; stderr: string }>;
@@ -68,7 +68,13 @@ export function makePlace(user: User): Place {
     makeFolder: name => own(join(folder, name)),
     compile(source, name) {
       const program = join(folder, name);
-      run('gcc', ['-static', '-O1', '-o', program, join(root, source), '-lpthread']);
+      const path = join(root, source);
+      const sources = statSync(path).isDirectory()
+        ? readdirSync(path)
+            .filter(file => file.endsWith('.c'))
+            .map(file => join(path, file))
+        : [path];
+      run('gcc', ['-static', '-no-pie', '-O1', '-w', '-o', program, ...sources, '-lpthread', '-lrt']);
       return program;
     },
     run: (command, timeout = 60_000) => runCommand(user, command, timeout),
