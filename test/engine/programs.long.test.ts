@@ -108,7 +108,7 @@ const programs: Record<string, [script: string, output: string]> = {
     '3,2,1\n1\n0\n',
   ],
   'archives keep modes, times and links': [
-    'mkdir -p a/b; echo x >a/b/f; ln a/b/f a/h; ln -s b/f a/s; chmod 750 a/b; touch -d 2001-02-03 a/b/f; for z in z j J; do tar c${z}f a.tar a; rm -rf o; mkdir o; tar xf a.tar -C o; stat -c "%a %Y %h" o/a/b o/a/b/f | paste -sd" "; readlink o/a/s; done | sort -u | sed "s/ [0-9]* 2/ T 2/"',
+    'mkdir -p a/b; echo x >a/b/f; ln a/b/f a/h; ln -s b/f a/s; chmod 750 a/b; touch -d 2001-02-03 a/b/f; for z in z j J; do tar -c$z -f a.tar a; rm -rf o; mkdir o; tar xf a.tar -C o; stat -c "%a %Y %h" o/a/b o/a/b/f | paste -sd" "; readlink o/a/s; done | sort -u | sed "s/ [0-9]* 2/ T 2/"',
     '750 T 2 644 981158400 2\nb/f\n',
   ],
   rsync: [
