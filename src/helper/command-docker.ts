@@ -4,6 +4,7 @@ import { version } from '#base/version.ts';
 import type { ConvertOptions } from '#image/convert.ts';
 import type { StoredImage } from '#image/image-record.ts';
 import { type HelperCommand, type Invocation, usageFailure } from './command-line.ts';
+import { describeImage, splitName } from './docker-describe.ts';
 import { type DockerContext, runContainer } from './docker-run.ts';
 import { findHome } from './home.ts';
 import { makeProgressPrinter } from './progress-line.ts';
@@ -94,10 +95,15 @@ async function pull(args: string[], context: DockerContext): Promise<number> {
 async function load(args: string[], context: DockerContext): Promise<number> {
   const { options, names } = split(args, { flags: ['--quiet', '-q'], values: ['--input', '-i'] });
   if (names.length > 0) throw usageFailure('docker load reads --input FILE, or its standard input');
-  const { loadImage } = await import('#image/load.ts');
+  const { loadImages } = await import('#image/load.ts');
   const place = toPlace(options['--input'] ?? options['-i'] ?? '-');
-  const made = await withProgress(context, convert => loadImage(place, convert));
-  context.invocation.stdout(`Loaded image: ${made.reference}\n`);
+  const loaded = await withProgress(context, convert => loadImages(place, convert));
+  for (const { image, names: all } of loaded) {
+    for (const name of all) {
+      const isNamed = name !== image.digest && name !== place;
+      context.invocation.stdout(isNamed ? `Loaded image: ${name}\n` : `Loaded image ID: ${image.digest}\n`);
+    }
+  }
   return 0;
 }
 
@@ -112,43 +118,84 @@ async function importRootfs(args: string[], context: DockerContext): Promise<num
 }
 
 async function images(args: string[], context: DockerContext): Promise<number> {
-  const { options, names } = split(args, { flags: ['--no-trunc', '--all', '-a', '--quiet', '-q'], values: [] });
-  const [wanted] = await Promise.all(names.slice(0, 1).map(spell));
-  const { formatBytes } = await import('#image/disk-failure.ts');
-  const rows = context.store.list().flatMap(image => {
-    const id = options['--no-trunc'] === undefined ? shorten(image.digest) : image.digest;
-    const facts = [id, image.created.slice(0, 16).replace('T', ' '), formatBytes(image.bytes)];
-    const found = image.references.map(each => each.reference).filter(each => !wanted || each === wanted);
-    if (found.length === 0) return wanted ? [] : [['<none>', '<none>', ...facts]];
-    return found.map(reference => [...splitName(reference), ...facts]);
+  const { options, names } = split(args, {
+    flags: ['--no-trunc', '--all', '-a', '--quiet', '-q', '--digests'],
+    values: ['--format'],
   });
-  const isQuiet = options['--quiet'] !== undefined || options['-q'] !== undefined;
-  if (isQuiet) context.invocation.stdout([...new Set(rows.map(row => `${row[2]}\n`))].join(''));
-  else context.invocation.stdout(formatTable([['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE'], ...rows]));
+  if (names.length > 1) throw usageFailure('docker images takes one name');
+  const wanted = names[0];
+  const spelled = wanted === undefined ? undefined : await spell(wanted);
+  const { formatBytes } = await import('#image/disk-failure.ts');
+  const isWhole = options['--no-trunc'] !== undefined;
+  const rows = context.store.list().flatMap(image => {
+    const facts = {
+      ID: isWhole ? image.digest : shorten(image.digest),
+      CreatedAt: image.created.slice(0, 16).replace('T', ' '),
+      Size: formatBytes(image.bytes),
+      Digest: image.digest,
+    };
+    // A name without a tag means all of its tags.
+    const isWanted = (reference: string) =>
+      wanted === undefined || reference === spelled || splitName(reference)[0] === wanted;
+    const found = image.references.map(each => each.reference).filter(isWanted);
+    if (found.length === 0) return wanted === undefined ? [{ Repository: '<none>', Tag: '<none>', ...facts }] : [];
+    return found.map(reference => {
+      const [Repository, Tag] = splitName(reference);
+      return { Repository, Tag, ...facts };
+    });
+  });
+  const { stdout } = context.invocation;
+  const format = options['--format'];
+  if (format !== undefined) await printRows(format, rows, stdout);
+  else if (options['--quiet'] ?? options['-q']) stdout([...new Set(rows.map(row => `${row.ID}\n`))].join(''));
+  else {
+    const hasDigests = options['--digests'] !== undefined;
+    const cells = rows.map(row => [
+      row.Repository,
+      row.Tag,
+      ...(hasDigests ? [row.Digest] : []),
+      row.ID,
+      row.CreatedAt,
+      row.Size,
+    ]);
+    stdout(
+      formatTable([['REPOSITORY', 'TAG', ...(hasDigests ? ['DIGEST'] : []), 'IMAGE ID', 'CREATED', 'SIZE'], ...cells]),
+    );
+  }
   return 0;
 }
 
+/** `json`, a template for each row, or `table TEMPLATE` with a head (Docker CLI reference, "Format the output"). */
+async function printRows(
+  format: string,
+  rows: Record<string, string>[],
+  stdout: (text: string) => void,
+): Promise<void> {
+  const { formatTemplate } = await import('./go-template.ts');
+  const [, isTable, written = ''] = /^(table )?(.*)$/s.exec(format) ?? [];
+  const template = (written === 'json' ? '{{json .}}' : written).replaceAll('\\t', '\t').replaceAll('\\n', '\n');
+  const lines = rows.map(row => formatTemplate(template, row));
+  if (!isTable) stdout(lines.map(line => `${line}\n`).join(''));
+  else {
+    const head = Object.fromEntries(Object.keys(rows[0] ?? {}).map(name => [name, name.toUpperCase()]));
+    stdout(formatTable([formatTemplate(template, head), ...lines].map(line => line.split('\t'))));
+  }
+}
+
 async function inspect(args: string[], context: DockerContext): Promise<number> {
-  const { names } = split(args, { flags: [], values: ['--type'] });
-  const found = await findAll(needNames('inspect', names), context);
-  const described = found.map(({ digest, created, bytes, config, references, rootfs }) => ({
-    Id: digest,
-    RepoTags: references.map(each => splitName(each.reference).join(':')),
-    RepoDigests: references.map(each => `${splitName(each.reference)[0]}@${digest}`),
-    Created: created,
-    Architecture: config.architecture,
-    Os: 'linux',
-    Size: bytes,
-    Config: {
-      Env: Object.entries(config.env).map(([key, value]) => `${key}=${value}`),
-      Entrypoint: config.entrypoint.length > 0 ? config.entrypoint : null,
-      Cmd: config.command.length > 0 ? config.command : null,
-      WorkingDir: config.workingDirectory ?? '',
-      User: config.user ?? '',
-    },
-    GraphDriver: { Name: 'directory', Data: { Root: rootfs } },
-  }));
-  context.invocation.stdout(`${JSON.stringify(described, undefined, 4)}\n`);
+  const { options, names } = split(args, { flags: [], values: ['--type', '--format', '-f'] });
+  if (![undefined, 'image'].includes(options['--type'])) {
+    throw usageFailure(`docker inspect: there are images here, and nothing of the type ${options['--type']}`);
+  }
+  const described = (await findAll(needNames('inspect', names), context)).map(describeImage);
+  const format = options['--format'] ?? options['-f'];
+  const { stdout } = context.invocation;
+  if (format === undefined) stdout(`${JSON.stringify(described, undefined, 4)}\n`);
+  else {
+    const { formatTemplate } = await import('./go-template.ts');
+    const template = format === 'json' ? '{{json .}}' : format;
+    for (const each of described) stdout(`${formatTemplate(template, each)}\n`);
+  }
   return 0;
 }
 
@@ -161,16 +208,18 @@ async function remove(args: string[], context: DockerContext): Promise<number> {
   return 0;
 }
 
-async function showVersion(_: string[], { invocation }: DockerContext): Promise<number> {
-  invocation.stdout(`CWL on Clusters version ${version}, in the words of Docker\n`);
+async function showVersion(args: string[], { invocation }: DockerContext): Promise<number> {
+  const { options } = split(args, { flags: [], values: ['--format', '-f'] });
+  const format = options['--format'] ?? options['-f'];
+  if (format === undefined) invocation.stdout(`CWL on Clusters version ${version}, in the words of Docker\n`);
+  else {
+    const { formatTemplate } = await import('./go-template.ts');
+    const about = { Version: version, Os: 'linux', Arch: process.arch === 'x64' ? 'amd64' : process.arch };
+    // One program is both.
+    const data = { Client: about, Server: about };
+    invocation.stdout(`${formatTemplate(format === 'json' ? '{{json .}}' : format, data)}\n`);
+  }
   return 0;
-}
-
-/** Docker's own short name: `debian` for `docker.io/library/debian:latest`, and the tag. */
-function splitName(reference: string): [name: string, tag: string] {
-  const short = reference.replace(/^docker\.io\/(library\/)?/, '');
-  const [, name = short, tag = '<none>'] = /^([^@]*?)(?::([^:/@]*))?(?:@.*)?$/.exec(short) ?? [];
-  return [name, tag];
 }
 
 function shorten(digest: string): string {

@@ -94,7 +94,7 @@ export const commands: CommandEntry[] = [
     name: 'docker',
     usage:
       '[--engine NAME] [--docker-command CMD] [--image-store DIR] [--mirror HOST=URL]... run [OPTIONS] IMAGE [COMMAND]... | pull IMAGE |\n' +
-      '           build [OPTIONS] FOLDER | load [-i FILE] | import FILE NAME | images [--no-trunc] | inspect IMAGE... | rmi IMAGE... | version',
+      '           build [OPTIONS] FOLDER | load [-i FILE] | import FILE NAME | images [-q] [--format TEMPLATE] | inspect [--format TEMPLATE] IMAGE... | rmi IMAGE... | version',
     summary: 'the part of `docker` that other programs call, such as cwltool --user-space-docker-cmd',
     load: async () => (await import('./command-docker.ts')).docker,
   },

@@ -16,7 +16,12 @@ export interface DockerRunOptions {
   workdir: string | undefined;
   /** Undefined is the image's; empty is none. */
   entrypoint: string | undefined;
-  user: { uid: number; gid: number } | undefined;
+  /** As it is written: names are the image's. */
+  user: string | undefined;
+  /** No place is writable but those that are asked for. */
+  isReadOnly: boolean;
+  /** One sentence for each option that is not kept. */
+  notices: string[];
   network: boolean;
   /** File that gets the number of the container. */
   cidfile: string | undefined;
@@ -26,20 +31,26 @@ export interface DockerRunOptions {
   gpus: 'all' | number | string[] | undefined;
 }
 
-/** Options that change nothing here: a process is not a container that could be kept, limited or given a name. */
+/**
+ * Options that change nothing here: a process ends with its caller, and is not kept, named, logged or looked after. Its
+ * standard input is the caller's even without -i, which cwltool does not give to what stands for Docker.
+ */
 const ignored = {
-  flags: ['rm', 'interactive', 'tty', 'read-only', 'init', 'quiet', 'nobanner', 'no-healthcheck', 'sig-proxy'],
-  values: ['name', 'hostname', 'log-driver', 'log-opt', 'label', 'memory', 'memory-swap', 'cpus', 'cpu-shares'].concat([
-    'shm-size',
-    'ulimit',
-    'stop-signal',
-    'stop-timeout',
-    'userns',
-    'ipc',
-    'security-opt',
-    'cap-drop',
-    'pids-limit',
-  ]),
+  flags: ['rm', 'interactive', 'tty', 'init', 'quiet', 'nobanner', 'no-healthcheck', 'sig-proxy'],
+  values: ['name', 'log-driver', 'log-opt', 'label', 'stop-signal', 'stop-timeout', 'cap-drop'],
+};
+
+/** What a container would have and a process has not: that is told, and the process runs nevertheless. */
+const unkept: Record<string, string> = {
+  memory: 'the limit of memory is that of the job',
+  'memory-swap': 'the limit of memory is that of the job',
+  cpus: 'the number of processors is that of the job',
+  'cpu-shares': 'the share of processors is that of the job',
+  'pids-limit': 'the number of processes is that of the user',
+  ulimit: 'limits are those of the caller',
+  'shm-size': '/dev/shm is that of the host',
+  hostname: 'the name of the host stays',
+  ipc: 'shared memory is that of the user',
 };
 
 const short: Record<string, string> = {
@@ -59,7 +70,7 @@ const short: Record<string, string> = {
 const setters: Record<string, (options: DockerRunOptions, value: string) => void> = {
   volume: (options, value) => addVolume(options, value),
   mount: (options, value) => addMount(options, value),
-  tmpfs: (options, value) => options.scratch.push(value.split(':')[0] as string),
+  tmpfs: addTmpfs,
   env: (options, value) => addVariable(options.env, value),
   'env-file': (options, value) => {
     for (const line of readFileSync(value, 'utf8').split('\n')) {
@@ -68,13 +79,25 @@ const setters: Record<string, (options: DockerRunOptions, value: string) => void
   },
   workdir: (options, value) => (options.workdir = value),
   entrypoint: (options, value) => (options.entrypoint = value),
-  user: (options, value) => (options.user = parseUser(value)),
+  user: (options, value) => (options.user = value),
   net: (options, value) => (options.network = parseNetwork(value)),
   network: (options, value) => (options.network = parseNetwork(value)),
   cidfile: (options, value) => (options.cidfile = resolve(value)),
   platform: (options, value) => (options.platform = value),
   gpus: (options, value) => (options.gpus = parseGpus(value)),
-  pull: (options, value) => (options.pull = value === 'always' || value === 'never' ? value : 'missing'),
+  pull: (options, value) => {
+    if (value !== 'always' && value !== 'never' && value !== 'missing') {
+      throw usageFailure(`docker run: --pull is missing, always or never, not ${value}`);
+    }
+    options.pull = value;
+  },
+  userns: (_, value) => {
+    if (value !== 'host') throw refuse('userns', 'host is the only one');
+  },
+  'security-opt': (_, value) => {
+    // No program here gains rights.
+    if (!/^no-new-privileges(:true)?$/.test(value)) throw refuse('security-opt', 'no-new-privileges is the only one');
+  },
 };
 
 /**
@@ -91,6 +114,8 @@ export function parseDockerRun(args: readonly string[]): DockerRunOptions {
     workdir: undefined,
     entrypoint: undefined,
     user: undefined,
+    isReadOnly: false,
+    notices: [],
     network: true,
     cidfile: undefined,
     platform: undefined,
@@ -106,15 +131,42 @@ export function parseDockerRun(args: readonly string[]): DockerRunOptions {
       break;
     }
     if (ignored.flags.includes(name)) continue;
+    if (name === 'read-only') {
+      options.isReadOnly = value !== 'false';
+      continue;
+    }
     const setter = setters[name];
-    if (!setter && !ignored.values.includes(name)) throw usageFailure(`docker run: --${name} is not known here`);
+    if (!setter && !ignored.values.includes(name) && !unkept[name]) throw refuse(name);
     const given = value ?? words[++at]?.word;
     if (given === undefined) throw usageFailure(`docker run: --${name} needs a value`);
     setter?.(options, given);
+    if (unkept[name]) options.notices.push(`docker run: --${name} ${given} is not kept: ${unkept[name]}`);
   }
   if (options.image === '') throw usageFailure('docker run: which image?');
   return options;
 }
+
+/** What would be promised and not kept. */
+function refuse(name: string, why = refused[name] ?? 'it is not known') {
+  return usageFailure(`docker run: --${name} can't be done here: ${why}`);
+}
+
+const refused: Record<string, string> = {
+  detach: 'a process ends with its caller; start it in the background of a job',
+  d: 'a process ends with its caller; start it in the background of a job',
+  publish: 'its ports are those of the host',
+  p: 'its ports are those of the host',
+  'publish-all': 'its ports are those of the host',
+  P: 'its ports are those of the host',
+  privileged: 'nobody has these rights without root',
+  'cap-add': 'nobody has these rights without root',
+  device: 'it sees the usual devices, and nobody adds others without root',
+  gpus: 'it sees the usual devices, and nobody adds others without root',
+  restart: 'nothing watches over it',
+  'volumes-from': 'there are no containers to take them from',
+  'add-host': 'names are those of the host',
+  dns: 'names are those of the host',
+};
 
 interface Word {
   word: string;
@@ -148,6 +200,14 @@ function addVolume(options: DockerRunOptions, value: string): void {
   else options.binds.push({ host: resolve(host), guest, writable: !modes.split(',').includes('ro') });
 }
 
+/** `GUEST[:OPTIONS]`; an empty folder on the disk stands for it. */
+function addTmpfs(options: DockerRunOptions, value: string): void {
+  const [guest = '', modes = ''] = value.split(':');
+  options.scratch.push(guest);
+  const size = modes.split(',').find(each => each.startsWith('size='));
+  if (size) options.notices.push(`docker run: --tmpfs ${value}: ${size} is not kept: it is a folder on the disk`);
+}
+
 /** `type=bind,source=A,target=B[,readonly]`. */
 function addMount(options: DockerRunOptions, value: string): void {
   const { type = 'volume', ...fields } = readFields('docker run: --mount', value);
@@ -175,13 +235,6 @@ function addVariable(env: Record<string, string>, text: string): void {
   const at = text.indexOf('=');
   if (at > 0) env[text.slice(0, at)] = text.slice(at + 1);
   else if (process.env[text] !== undefined) env[text] = process.env[text];
-}
-
-function parseUser(text: string): { uid: number; gid: number } {
-  if (text === 'root') return { uid: 0, gid: 0 };
-  const [, uid, gid = uid] = /^(\d+)(?::(\d+))?$/.exec(text) ?? [];
-  if (uid === undefined) throw usageFailure(`docker run: --user takes UID[:GID], not ${text}`);
-  return { uid: Number(uid), gid: Number(gid) };
 }
 
 /** A line of CSV whose fields are `count=N`, or just `N`, `device=A,B`, and capabilities, which all are there. */

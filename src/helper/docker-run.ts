@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { Failure, formatFailure, isFailure } from '#base/failure.ts';
 import { isOlder } from '#base/kernel-release.ts';
 import type { GpuAccess } from '#engine/gpus.ts';
 import type { Sandbox } from '#engine/sandbox.ts';
 import type { Image } from '#image/image.ts';
+import { findUser, resolveInside } from '#image/rootfs-path.ts';
 import type { Store } from '#image/store.ts';
+import { fromText, toText } from '#image/tree.ts';
 import { toAccess } from '#runner/gpus.ts';
 import { type Invocation, usageFailure } from './command-line.ts';
 import { type DockerRunOptions, parseDockerRun } from './docker-options.ts';
@@ -44,6 +46,7 @@ export async function runContainer(args: readonly string[], context: DockerConte
 
 async function runOptions(options: DockerRunOptions, context: DockerContext): Promise<number> {
   const { invocation } = context;
+  for (const notice of options.notices) invocation.stderr(`${notice}\n`);
   let image = await findImage(options, context);
   const engine = await selectEngine(context.engine, { dockerCommand: context.dockerCommand });
   if (engine.warning !== undefined) invocation.stderr(`${engine.warning}\n`);
@@ -72,11 +75,16 @@ function planSandbox(options: DockerRunOptions, image: Image, folder: string): S
   if (argv.length === 0)
     throw usageFailure(`docker run: ${image.reference} has no command of its own, and none is given`);
   for (const { host } of options.binds) mkdirIfMissing(host);
-  const isOwn = options.user?.uid === process.getuid?.() && options.user?.gid === process.getgid?.();
+  const cwd = posix.resolve('/', options.workdir ?? config.workingDirectory ?? '/');
+  const user = options.user === undefined ? undefined : findUser(fromText(image.rootfs), options.user);
+  if (options.user !== undefined && !user) {
+    throw new Failure('image/no-such-user', `${image.reference} has no user ${options.user}`);
+  }
+  const isOwn = user?.uid === process.getuid?.() && user?.gid === process.getgid?.();
   return {
     rootfs: image.rootfs,
-    binds: [...planScratch(options, folder), ...options.binds],
-    cwd: options.workdir ?? config.workingDirectory ?? '/',
+    binds: [...planScratch(options, cwd, image.rootfs, folder), ...options.binds],
+    cwd,
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/tmp',
@@ -85,7 +93,7 @@ function planSandbox(options: DockerRunOptions, image: Image, folder: string): S
     },
     argv,
     network: options.network,
-    ...(options.user && !isOwn ? { user: options.user } : {}),
+    ...(user && !isOwn ? { user: { uid: user.uid, gid: user.gid } } : {}),
     ...(image.minimumKernel && isOlder(release(), image.minimumKernel) ? { kernelRelease: image.minimumKernel } : {}),
   };
 }
@@ -106,15 +114,22 @@ async function chooseGpus(wanted: DockerRunOptions['gpus']): Promise<GpuAccess |
   throw new Failure('docker/gpus', `docker run: --gpus: ${missing}`, { hint: 'Run it on a node with GPUs.' });
 }
 
-/** Places that programs expect to be able to write to, and those that were asked for. */
-function planScratch(options: DockerRunOptions, folder: string): Sandbox['binds'] {
-  return [...new Set(['/tmp', '/var/tmp', ...options.scratch])]
+/** Places that programs expect to be able to write to, those that were asked for, and a working directory if it lacks. */
+function planScratch(options: DockerRunOptions, cwd: string, rootfs: string, folder: string): Sandbox['binds'] {
+  const usual = options.isReadOnly ? [] : ['/tmp', '/var/tmp'];
+  const places = [...usual, ...options.scratch, ...options.binds.map(bind => bind.guest)];
+  const isThere = places.some(guest => `${cwd}/`.startsWith(`${guest}/`)) || existsSync(insideOf(rootfs, cwd));
+  return [...new Set([...usual, ...options.scratch, ...(isThere ? [] : [cwd])])]
     .filter(guest => !options.binds.some(bind => bind.guest === guest))
     .map((guest, index) => {
       const host = join(folder, `scratch-${index}`);
       mkdirSync(host);
       return { host, guest, writable: true };
     });
+}
+
+function insideOf(rootfs: string, path: string): string {
+  return join(rootfs, toText(resolveInside(fromText(rootfs), fromText(path))));
 }
 
 /** As Docker does with the host's side of a volume. */

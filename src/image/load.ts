@@ -22,13 +22,41 @@ export interface LoadOptions extends ConvertOptions {
  * layout; compressed or not; a path, a URL, or `-` for the standard input.
  */
 export async function loadImage(place: string, options: LoadOptions): Promise<Image> {
+  return withArchive(place, options, async (archive, name) => {
+    const candidate = chooseCandidate(findAll(archive, name, options), options.reference, name);
+    return (await loadFrom(archive, candidate, name, options)).image;
+  });
+}
+
+/** Brings all images of an archive into the store, under all their names, as `docker load` does. */
+export async function loadImages(place: string, options: Omit<LoadOptions, 'reference'>): Promise<Loaded[]> {
+  return withArchive(place, options, async (archive, name) => {
+    const candidates = findAll(archive, name, options);
+    // It says what is wrong with none.
+    chooseCandidate(candidates, undefined, name);
+    const all: Loaded[] = [];
+    for (const candidate of candidates) all.push(await loadFrom(archive, candidate, name, options));
+    return all;
+  });
+}
+
+export interface Loaded {
+  image: Image;
+  names: string[];
+}
+
+async function withArchive<T>(
+  place: string,
+  options: LoadOptions,
+  act: (archive: Archive, name: string) => Promise<T>,
+): Promise<T> {
   const { store, signal } = options;
   const name = place === '-' ? 'standard input' : place;
   const file = await fetchArchive(place, store, signal);
   try {
     const archive = await openArchive(file.path, name, store, options);
     try {
-      return await loadFrom(archive, name, options);
+      return await act(archive, name);
     } finally {
       archive.close();
     }
@@ -37,9 +65,12 @@ export async function loadImage(place: string, options: LoadOptions): Promise<Im
   }
 }
 
-async function loadFrom(archive: Archive, place: string, options: LoadOptions): Promise<Image> {
+function findAll(archive: Archive, place: string, { platform = findHostPlatform() }: LoadOptions): Candidate[] {
+  return findCandidates(archive, place, platform);
+}
+
+async function loadFrom(archive: Archive, candidate: Candidate, place: string, options: LoadOptions): Promise<Loaded> {
   const { store, signal, platform = findHostPlatform() } = options;
-  const candidate = chooseCandidate(findCandidates(archive, place, platform), options.reference, place);
   const { digest, config, layers: files } = await candidate.open(signal);
   const names = namesOf(options.reference, candidate, place === 'standard input' ? digest : place);
   const reference = names[0] as string;
@@ -67,7 +98,7 @@ async function loadFrom(archive: Archive, place: string, options: LoadOptions): 
   const source = { reference, digest, config: configuration.image, layers, layerDigests: [] };
   const image = store.findImage(digest, reference) ?? (await convertImage(source, options));
   for (const each of names) store.references.save(each, formatPlatform(platform), digest);
-  return store.openRootfs(image, options);
+  return { image: await store.openRootfs(image, options), names };
 }
 
 function findCandidates(archive: Archive, place: string, platform: Platform): Candidate[] {

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSyn
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type InstalledHelper, installHelper } from '../support/helper.ts';
-import { busyboxImage } from '../support/images.ts';
+import { busyboxImage, writeLayout } from '../support/images.ts';
 import { findUser, isRoot, needPackages, run, runAs } from '../support/machine.ts';
 import { noRegistry, pushImage, type Registry, startRegistry } from '../support/registry.ts';
 
@@ -83,6 +83,113 @@ test('run: exit statuses, streams, entry points, environment and directories', {
   assert.equal(readFileSync(join(own, 'file'), 'utf8'), 'made\n');
   const id = await docker(['run', '--user=5:6', image, 'id', '-u']);
   assert.equal(id.stdout, '5\n', id.stderr);
+  assert.equal((await docker(['run', '-u', 'nobody', image, 'id', '-g'])).stdout, '65534\n');
+  assert.equal((await docker(['run', '-w', '/not/there', image, 'sh', '-c', 'pwd; echo x >y'])).stdout, '/not/there\n');
+  writeFileSync(join(own, 'vars'), '# no\nA=b c\n\nPATH\n');
+  const named = await docker([
+    'run',
+    '--env-file',
+    join(own, 'vars'),
+    '--name=n',
+    '--cidfile',
+    join(own, 'cid'),
+    image,
+    'env',
+  ]);
+  assert.match(named.stdout, /^A=b c$/m);
+  assert.match(readFileSync(join(own, 'cid'), 'utf8'), /^[0-9a-f]{64}$/);
+  const shut = await docker([
+    'run',
+    '--read-only',
+    '--tmpfs=/t:size=1m',
+    '-h',
+    'other',
+    image,
+    'sh',
+    '-c',
+    'echo x >/t/x; echo $?; touch /tmp/x',
+  ]);
+  assert.equal(shut.stdout, '0\n');
+  assert.match(shut.stderr, /--hostname other is not kept: the name of the host stays/);
+  assert.match(shut.stderr, /size=1m is not kept/);
+  assert.match((await docker(['run', '-m', '1g', image, 'true'])).stderr, /--memory 1g is not kept/);
+});
+
+test('images, inspect and version fill in templates', { skip: noRegistry }, async () => {
+  const text = async (...args: string[]) => {
+    const { code, stdout, stderr } = await docker(args);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  const dockerfile = `FROM ${image}
+LABEL a=b "c d"=e
+EXPOSE 80
+VOLUME /data
+STOPSIGNAL SIGINT
+HEALTHCHECK --interval=5s CMD true
+USER 5:6
+WORKDIR /w
+ONBUILD RUN true
+SHELL ["/bin/sh", "-ec"]
+ENV X=y
+`;
+  const built = await docker(['build', '-t', 'test/described:1', '-t', 'test/described:2', '-'], { input: dockerfile });
+  assert.equal(built.code, 0, built.stderr);
+  const [{ Config: config, Architecture: architecture }] = JSON.parse(await text('inspect', 'test/described:1'));
+  assert.equal(architecture, process.arch === 'x64' ? 'amd64' : process.arch);
+  assert.deepEqual(
+    { ...config, Env: undefined },
+    {
+      Env: undefined,
+      Entrypoint: null,
+      Cmd: ['sh'],
+      WorkingDir: '/w',
+      User: '5:6',
+      Labels: { a: 'b', 'c d': 'e' },
+      Volumes: { '/data': {} },
+      OnBuild: ['RUN true'],
+      ExposedPorts: { '80/tcp': {} },
+      StopSignal: 'SIGINT',
+      Healthcheck: { Test: ['CMD-SHELL', 'true'], Interval: 5e9 },
+      Shell: ['/bin/sh', '-ec'],
+    },
+  );
+  const format = (template: string) => text('inspect', '--format', template, 'test/described:1');
+  assert.equal(await format('{{.Config.WorkingDir}} {{.Config.Cmd}} {{.Config.Labels}}'), '/w [sh] map[a:b c d:e]\n');
+  assert.equal(await format('{{json .Config.Volumes}}|{{.Config.Absent}}'), '{"/data":{}}|<no value>\n');
+  assert.equal(await format('{{index .Config.Labels "c d"}} {{index .RepoTags 0}}'), 'e test/described:1\n');
+  assert.equal(await format('{{range .Config.Env}}{{println .}}{{end}}').then(all => /^X=y$/m.test(all)), true);
+  assert.equal(await format('{{if .Config.Entrypoint}}yes{{else}}no{{end}} {{len .RepoTags}}'), 'no 2\n');
+  assert.equal(await format('{{join .Config.Cmd ","}}{{ .Os | upper }}{{if eq .Os "linux"}}!{{end}}'), 'shLINUX!\n');
+  for (const wrong of ['{{.Id', '{{end}}', '{{range .X}}', '{{exec "x"}}', '{{.Id | nothing}}', '{{.Id "x"}}']) {
+    const { code } = await docker(['inspect', '-f', wrong, 'test/described:1']);
+    // What is no action is text, as with Go's braces that do not close.
+    assert.equal(code, wrong === '{{.Id' ? 0 : 2, wrong);
+  }
+  const id = (await format('{{.Id}}')).trim();
+  assert.equal(await text('images', '-q', '--no-trunc', 'test/described'), `${id}\n`);
+  assert.equal(
+    await text('images', '--format', '{{.Repository}}:{{.Tag}}', 'test/described'),
+    'test/described:1\ntest/described:2\n',
+  );
+  assert.match(await text('images', '--format', 'table {{.Tag}}\\t{{.ID}}'), /^TAG +ID\n/);
+  assert.equal(JSON.parse((await text('images', '--format', 'json', 'test/described:2')).trim()).Tag, '2');
+  assert.match(await text('version', '--format', '{{.Server.Version}}'), /^\d+\.\d+\.\d+/);
+});
+
+test('load brings all images of an archive, and tells all their names', { skip: noRegistry }, async () => {
+  const layout = join(helper.folder, 'several');
+  const other = busyboxImage({ config: { Cmd: ['other'] } });
+  writeLayout(layout, { 'test/one:1': busyboxImage(), 'test/one:2': busyboxImage(), 'test/other:1': other });
+  run('tar', ['-C', layout, '-cf', `${layout}.tar`, '.']);
+  run('chmod', ['a+r', `${layout}.tar`]);
+  const { stdout, stderr } = await docker(['load', '-i', `${layout}.tar`]);
+  assert.deepEqual(
+    stdout.trim().split('\n').sort(),
+    ['test/one:1', 'test/one:2', 'test/other:1'].map(name => `Loaded image: docker.io/${name}`),
+    stderr,
+  );
+  assert.equal((await docker(['inspect', '-f', '{{.Config.Cmd}}', 'test/other:1'])).stdout, '[other]\n');
 });
 
 test('run: what is read-only and what has no network stays so', { skip: noRegistry }, async () => {
@@ -109,6 +216,9 @@ test('run: what it cannot do is refused with 125, and nothing is run', { skip: n
     ['-d', image],
     ['-p', '80:80', image],
     ['--privileged', image],
+    ['--gpus=all', image],
+    ['--security-opt', 'seccomp=unconfined', image],
+    ['--user', 'stranger', image],
     ['-v', 'named:/x', image],
   ]) {
     const { code, stdout, stderr } = await docker(['run', ...args, 'echo', 'ran']);

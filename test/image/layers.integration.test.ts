@@ -219,7 +219,7 @@ function makeLayer(random: () => number): Layer {
   return layer;
 }
 
-test('a layer of 100,000 removals costs each path once, from the bottom up', () => {
+test('a layer of 40,000 removals costs each path once, from the bottom up', () => {
   let looks = 0;
   class CountingWriter extends RootfsWriter {
     override listDirectory(path: string): string[] {
@@ -232,7 +232,7 @@ test('a layer of 100,000 removals costs each path once, from the bottom up', () 
       return super.findKind(path);
     }
   }
-  const count = 20_000;
+  const count = 10_000;
   const [lower, upper] = [new Layer(), new Layer()];
   for (let i = 0; i < count; i++) lower.directory(`d${i}`).add({ name: `d${i}/fifo`, type: '6' });
   for (let i = 0; i < count; i++) upper.whiteout(`d${i}`);
