@@ -58,7 +58,7 @@ export function applyMetadata({ keyword, text, flags }: Instruction, state: Buil
     case 'MAINTAINER':
       return { ...config, author: text };
     case 'EXPOSE':
-      return { ...config, exposedPorts: union(config.exposedPorts, words().map(toPort)) };
+      return { ...config, exposedPorts: union(config.exposedPorts, words().flatMap(toPorts)) };
     case 'VOLUME':
       return { ...config, volumes: union(config.volumes, words()) };
     case 'CMD':
@@ -102,9 +102,15 @@ export function applyArg(
   }
 }
 
-function toPort(word: string): string {
-  if (!/^\d+(-\d+)?(\/(tcp|udp|sctp))?$/i.test(word)) throw wrong(`${word} is no port: PORT or PORT/udp`);
-  return word.includes('/') ? word.toLowerCase() : `${word}/tcp`;
+/** A variable may hold several or none; a range is each of its ports. */
+function toPorts(words: string): string[] {
+  const each = words.split(/\s+/).filter(word => word !== '');
+  return each.flatMap(word => {
+    const [, from, to = from, protocol = 'tcp'] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/i.exec(word) ?? [];
+    const [low, high] = [Number(from), Number(to)];
+    if (!(low <= high && high <= 65_535)) throw wrong(`${word} is no port: PORT, PORT-PORT or PORT/udp`);
+    return Array.from({ length: high - low + 1 }, (_, i) => `${low + i}/${protocol.toLowerCase()}`);
+  });
 }
 
 function toHealthcheck(text: string, flags: Instruction['flags'], config: ImageConfig): Record<string, unknown> {

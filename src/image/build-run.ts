@@ -39,7 +39,8 @@ export interface RunStepOptions extends MountOptions {
   onOutput(text: string): void;
 }
 
-const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Of a command, and of an image made of nothing, where nobody says another. */
+export const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** How many of the last lines of a failed command are told with the failure. */
 const tail = 20;
 
@@ -72,7 +73,7 @@ export async function runStep(instruction: Instruction, stage: BuildStage, optio
         rootfs: root,
         argv,
         env: {
-          PATH: path,
+          PATH: usualPath,
           HOME: user.home || '/',
           ...options.proxies,
           ...Object.fromEntries(args),

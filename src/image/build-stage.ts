@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BuildState } from './build-config.ts';
@@ -10,7 +10,7 @@ import { markerName, prepareRootfs } from './prepare-rootfs.ts';
 import { removeTree } from './remove-tree.ts';
 import { RootfsWriter } from './rootfs-writer.ts';
 import type { Store } from './store.ts';
-import { copyTree, fromText, walkTree } from './tree.ts';
+import { copyTree, fromText, toBytes, walkTree } from './tree.ts';
 
 /** The longest tick of a kernel's clock for files, twice; ms. */
 const tick = 20;
@@ -84,6 +84,7 @@ export class BuildStage {
     await sleep(tick);
     await action(root);
     const after = await takeSnapshot(root, signal);
+    dropSetId(root, after);
     const layer = await layers.save(key, root, [this.#snapshot, after], !isCached, signal);
     this.#snapshot = after;
     this.#add(key, layer);
@@ -165,4 +166,14 @@ export class BuildStage {
 function makeEmptyRootfs(root: string): void {
   mkdirSync(root, { mode: 0o755 });
   prepareRootfs(new RootfsWriter(root), 'scratch');
+}
+
+/** Set-id bits would let everyone who can reach the store act as its owner: images of registries have none either. */
+function dropSetId(root: string, snapshot: Snapshot): void {
+  for (const [path, { mode }] of snapshot) {
+    if ((mode & 0o6000) === 0) continue;
+    const place = toBytes(`${fromText(root)}/${path}`);
+    chmodSync(place, mode & 0o1777);
+    snapshot.set(path, lstatSync(place));
+  }
 }

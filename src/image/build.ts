@@ -8,7 +8,7 @@ import { copyStep } from './build-files.ts';
 import { findGlobals } from './build-globals.ts';
 import { BuildLayers } from './build-layer.ts';
 import type { Secret } from './build-mounts.ts';
-import { findProxies, isProxyName, type RunInRootfs, runStep } from './build-run.ts';
+import { findProxies, isProxyName, type RunInRootfs, runStep, usualPath } from './build-run.ts';
 import { BuildStage } from './build-stage.ts';
 import type { ConvertOptions } from './convert.ts';
 import { type Dockerfile, type Instruction, parseDockerfile, parseTrigger, type Stage } from './dockerfile.ts';
@@ -153,7 +153,7 @@ class Build {
     this.#say(plan.from, `FROM ${base}`, false);
     const { store } = this.#options;
     const context = { store, layers: this.#layers, isCached: this.#options.isCached ?? true, signal: this.#signal };
-    const empty = { env: {}, entrypoint: [], command: [], architecture: platform.architecture };
+    const empty = { env: { PATH: usualPath }, entrypoint: [], command: [], architecture: platform.architecture };
     const from = await this.#findBase(base, index, platform);
     const config = from instanceof BuildStage ? from.state.config : (from?.config ?? empty);
     return new BuildStage(context, from, {

@@ -56,13 +56,13 @@ export class TreeCopier {
   readonly #links = new Map<string, string>();
   readonly #folders: { path: string; mode: number; time: number }[] = [];
 
-  /** `mode` in place of its own. `to` must not be there, unless both are folders. */
+  /** `mode` in place of its own; set-id bits are not copied. `to` must not be there, unless both are folders. */
   copy(from: string, to: string, stat: Stats, mode = stat.mode): void {
     const time = stat.mtimeMs / 1000;
     if (stat.isDirectory()) {
       if (!lstatSync(toBytes(to), { throwIfNoEntry: false })) mkdirSync(toBytes(to));
       chmodSync(toBytes(to), 0o700);
-      this.#folders.push({ path: to, mode: mode & 0o7777, time });
+      this.#folders.push({ path: to, mode: mode & 0o1777, time });
       return;
     }
     const known = stat.nlink > 1 ? this.#links.get(`${stat.dev}:${stat.ino}`) : undefined;
@@ -76,7 +76,7 @@ export class TreeCopier {
       lutimesSync(toBytes(to), time, time);
     } else if (stat.isFile()) {
       copyData(from, to, stat.mode);
-      chmodSync(toBytes(to), mode & 0o7777);
+      chmodSync(toBytes(to), mode & 0o1777);
       utimesSync(toBytes(to), time, time);
       this.bytes += stat.size;
     } else if (stat.isFIFO()) {
