@@ -140,7 +140,7 @@ test('ADD checks out a branch, a tag, a commit and a folder of a repository', as
   git('init', '-q');
   run('sh', [
     '-c',
-    `cd ${source} && mkdir docs && echo 1 >docs/a && echo x >run && chmod 755 run && ln -s /etc/passwd out`,
+    `cd ${source} && mkdir docs && echo 1 >docs/a && echo x >run && chmod 755 run && ln -s /etc/passwd out && printf 'FROM scratch\\nCOPY docs /docs\\n' >Dockerfile`,
   ]);
   builder.own(source);
   git('add', '.');
@@ -178,7 +178,7 @@ ADD --exclude=docs ${url}#${one.slice(0, 9)} /short
 `,
     });
     assert.equal(made.code, 0, made.stderr);
-    assert.deepEqual(list(made.rootfs, 'main'), ['docs/', 'docs/a', 'out', 'run']);
+    assert.deepEqual(list(made.rootfs, 'main'), ['Dockerfile', 'docs/', 'docs/a', 'out', 'run']);
     assert.deepEqual(
       ['main/run', 'main/docs/a', 'main/docs', 'folder/a'].map(each => modeOf(join(made.rootfs, each))),
       ['755', '644', '755', '600'],
@@ -187,7 +187,7 @@ ADD --exclude=docs ${url}#${one.slice(0, 9)} /short
     assert.equal(readFileSync(join(made.rootfs, 'folder/a'), 'utf8'), '2\n');
     assert.equal(readFileSync(join(made.rootfs, 'tag/docs/a'), 'utf8'), '1\n');
     assert.ok(existsSync(join(made.rootfs, 'commit/.git/HEAD')));
-    assert.deepEqual(list(made.rootfs, 'short'), ['out', 'run']);
+    assert.deepEqual(list(made.rootfs, 'short'), ['Dockerfile', 'out', 'run']);
     const again = await builder.buildIn(made.folder);
     assert.equal(again.stderr.match(/as built before/g)?.length, 5, again.stderr);
     for (const [line, reason] of [
@@ -206,6 +206,8 @@ ADD --exclude=docs ${url}#${one.slice(0, 9)} /short
     const without = await builder.build({ Dockerfile: `FROM scratch\nADD ${url} /x/\n` }, [], { PATH: empty });
     assert.match(without.stderr, /needs the program git, which is not here/);
     // A repository is a context, too.
+    const whole = await builder.buildIn(`${url}#other`);
+    assert.equal(readFileSync(join(whole.rootfs, 'docs/a'), 'utf8'), '2\n', whole.stderr);
     const { code, stderr } = await builder.helper.run(['image', 'build', '--file=docs/a', `${url}#other`]);
     assert.notEqual(code, 0);
     assert.match(stderr, /a:1: there is no instruction 2/);
