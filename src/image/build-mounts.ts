@@ -62,9 +62,9 @@ export class Mounts {
   /** Makes them below `folder`, which the caller removes. */
   async make(folder: string): Promise<MadeMounts> {
     const made: MadeMounts = { binds: [], env: {}, check: () => this.#check(folder), release: () => {} };
-    const claims: CacheClaim[] = [];
+    const claims = new Map<string, CacheClaim>();
     made.release = () => {
-      for (const claim of claims.reverse()) claim.release();
+      for (const claim of claims.values()) claim.release();
     };
     try {
       // In one order, so that no two builds wait for each other.
@@ -79,7 +79,7 @@ export class Mounts {
     }
   }
 
-  async #makeOne(mount: Mount, place: string, made: MadeMounts, claims: CacheClaim[]): Promise<void> {
+  async #makeOne(mount: Mount, place: string, made: MadeMounts, claims: Map<string, CacheClaim>): Promise<void> {
     const { type, target, isWritable, mode } = mount;
     if (type === 'secret') this.#makeSecret(mount, place, made);
     else if (type === 'ssh') this.#makeAgent(mount, made);
@@ -131,13 +131,14 @@ export class Mounts {
     made.env.SSH_AUTH_SOCK ??= target;
   }
 
-  async #openCache(mount: Mount, place: string, claims: CacheClaim[]): Promise<CacheClaim> {
+  async #openCache(mount: Mount, place: string, claims: Map<string, CacheClaim>): Promise<CacheClaim> {
     const { store, signal } = this.#options;
     const base = store.buildFolder('build-mounts');
     makeFolder(base);
     const name = digestOf(JSON.stringify(mount.id)).slice('sha256:'.length);
-    const claim = await claimCache(join(base, name), mount.sharing, store.temporaries, signal);
-    claims.push(claim);
+    // One command may mount a cache twice: it does not wait for itself.
+    const claim = claims.get(name) ?? (await claimCache(join(base, name), mount.sharing, store.temporaries, signal));
+    claims.set(name, claim);
     if (!existsSync(claim.folder)) {
       if (mount.from === undefined) mkdirSync(place);
       else await this.#copySource(mount, place);

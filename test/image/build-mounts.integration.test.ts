@@ -55,6 +55,7 @@ RUN --mount=target=/ctx,source=d,rw echo x >/ctx/new && cat /ctx/new >>/seen
 RUN --mount=type=cache,target=/c,mode=0750,id=one stat -c %a /c >>/seen; echo 1 >/c/1
 RUN --mount=type=cache,target=/other,id=one,ro ls /other >>/seen; ! echo x >/other/x
 RUN --mount=type=cache,target=/c ls /c | wc -l >>/seen
+RUN --mount=type=cache,target=/l,id=l,sharing=locked --mount=type=cache,target=/m,id=l,sharing=locked touch /l/x && ls /m/x
 RUN --mount=type=cache,target=/s,from=test/base:latest,source=/etc cat /s/passwd | head -1 >>/seen
 RUN --mount=type=tmpfs,target=/t,size=1k echo small >/t/x && cat /t/x >>/seen
 RUN test ! -e /t/x
