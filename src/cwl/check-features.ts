@@ -16,8 +16,8 @@ export function checkFeatures(process: Process, origins: Reading['origins']): Pr
     if (done.has(key)) return;
     done.add(key);
     const origin = origins.get(each);
-    if (origin && !features.has('InlineJavascriptRequirement'))
-      problems.push(...checkExpressions(origin, each.cwlVersion));
+    const hasJavascript = features.has('InlineJavascriptRequirement');
+    if (origin) problems.push(...checkExpressions(origin, each.cwlVersion, hasJavascript));
     if (each.class === 'Workflow') visitWorkflow(each, features);
   };
   const visitWorkflow = (workflow: Workflow, features: ReadonlySet<string>) => {

@@ -22,7 +22,16 @@ export function parseInterpolation(text: string, version: Version): Part[] {
   return parts;
 }
 
-function scan(text: string, isOld: boolean): Part[] {
+/** True where an expression begins that does not end, which is text then. */
+export function isUnclosed(text: string): boolean {
+  let found = false;
+  scan(text, false, () => {
+    found = true;
+  });
+  return found;
+}
+
+function scan(text: string, isOld: boolean, onUnclosed?: () => void): Part[] {
   const parts: Part[] = [];
   let literal = '';
   for (let at = 0; at < text.length; ) {
@@ -39,8 +48,10 @@ function scan(text: string, isOld: boolean): Part[] {
       }
       continue;
     }
-    const end = char === '$' && (next === '(' || next === '{') ? findEnd(text, at + 1) : undefined;
+    const isStart = char === '$' && (next === '(' || next === '{');
+    const end = isStart ? findEnd(text, at + 1) : undefined;
     if (end === undefined) {
+      if (isStart) onUnclosed?.();
       literal += char;
       at++;
       continue;

@@ -476,6 +476,11 @@ const cases: Record<string, [files: string | Record<string, string>, ...problems
     'main.cwl:5:54 warning cwl/no-javascript: This is JavaScript, which needs InlineJavascriptRequirement among the requirements.',
     'main.cwl:6:40 warning cwl/no-javascript: This is JavaScript, which needs InlineJavascriptRequirement among the requirements.',
   ],
+  'an expression that does not end': [
+    tool('inputs: {a: int}', 'outputs: []', 'arguments: ["x $(inputs.a", "\\\\$(not one", "$(inputs.a) ${a"]'),
+    'main.cwl:6:13 warning cwl/unclosed-expression: An expression begins here and does not end, so that it is text. If that is meant, write a \\ before the $.',
+    'main.cwl:6:44 warning cwl/unclosed-expression: An expression begins here and does not end, so that it is text. If that is meant, write a \\ before the $.',
+  ],
   'JavaScript that the workflow asks for': [
     {
       'main.cwl': workflow(
