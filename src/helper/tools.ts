@@ -1,4 +1,5 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Failure } from '#base/failure.ts';
 import type { Tools } from '#engine/sandbox.ts';
@@ -27,9 +28,15 @@ export function findSpawner(): string | undefined {
   return findProgram('spawner', process.argv[1] ?? '');
 }
 
-/** The engine for JavaScript, a WebAssembly module that lies beside the bundle. */
+/** The engine for JavaScript, a WebAssembly module: beside the bundle, or in its package where the sources run as they are. */
 export function findQuickjs(bundle = process.argv[1] ?? ''): string {
-  return join(dirname(bundle), 'quickjs.wasm');
+  const beside = join(dirname(bundle), 'quickjs.wasm');
+  if (existsSync(beside)) return beside;
+  try {
+    return createRequire(bundle).resolve('@jitl/quickjs-wasmfile-release-sync/wasm');
+  } catch {
+    return beside;
+  }
 }
 
 function findProgram(name: string, bundle: string): string | undefined {
