@@ -32,7 +32,7 @@ test('the sandboxes of the kit bind the devices and the files of the driver', ()
   const proot = makeProotEngine(tools, { acceleration: true, landlock: 3, networkNamespaces: false });
   const traced = proot.planCommand(sandbox, '/t');
   assert.ok(valuesOf(traced.argv, '-b').includes('/dev/nvidia0//:/dev/nvidia0'));
-  assert.ok(valuesOf(traced.argv, '-b').includes('/usr/lib/libcuda.so.550.1//:/gpu/libcuda.so.1'));
+  assert.ok(valuesOf(traced.argv, '-b').includes('/usr/lib/libcuda.so.550.1//!:/gpu/libcuda.so.1'));
   assert.ok(valuesOf(traced.argv, '--write').includes('/dev/nvidia0'));
   assert.ok(valuesOf(traced.argv, '--read').includes('/usr/lib/libcuda.so.550.1'));
   assert.ok(!valuesOf(traced.argv, '--write').includes('/usr/lib/libcuda.so.550.1'));
