@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import type { Rules } from '#base/rules.ts';
 import type { Image } from '#image/image.ts';
 import { type Fingerprint, findChanges, takeFingerprint, takeRootFingerprint } from './protect.ts';
@@ -12,9 +11,7 @@ export class Guards {
   /** To be made just before the task starts. `inputs`: paths on the host. */
   constructor(rules: Rules, inputs: readonly string[], image: Image | undefined) {
     this.#inputs = rules.inputs === 'checked' ? takeFingerprint(inputs) : new Map();
-    // What else the store keeps of the image lies beside its root.
-    const places = image && rules.rootfs === 'checked' ? [dirname(image.rootfs), image.rootfs] : [];
-    this.#rootfs = takeRootFingerprint(places);
+    this.#rootfs = image && rules.rootfs === 'checked' ? takeRootFingerprint(image.rootfs) : new Map();
     this.#reference = image?.reference ?? '';
   }
 

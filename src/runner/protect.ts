@@ -1,5 +1,5 @@
 import { type BigIntStats, lstatSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** How many files of one input directory are looked at. */
 const limit = 10_000;
@@ -15,17 +15,16 @@ export function takeFingerprint(paths: Iterable<string>): Fingerprint {
 }
 
 /**
- * The uppermost directories of root file systems, `usr/*` with them: a look at every file would take longer than most
+ * The uppermost directories of a root file system, `usr/*` with them: a look at every file would take longer than most
  * tasks do. It sees what is made, removed or replaced there, not what is written into a file further down.
  */
-export function takeRootFingerprint(roots: readonly string[]): Fingerprint {
+export function takeRootFingerprint(root: string): Fingerprint {
   const fingerprint: Fingerprint = new Map();
-  for (const root of roots) {
-    const top = [root, ...list(root)];
-    for (const path of [...top, ...list(join(root, 'usr'))]) {
-      const state = describeInRoot(path);
-      if (state !== undefined) fingerprint.set(path, { state, look: describeInRoot });
-    }
+  // What the store has written down of the image lies beside its root, where more may be made for it at any time.
+  const beside = list(dirname(root)).filter(path => stat(path)?.isFile());
+  for (const path of [...beside, root, ...list(root), ...list(join(root, 'usr'))]) {
+    const state = describeInRoot(path);
+    if (state !== undefined) fingerprint.set(path, { state, look: describeInRoot });
   }
   return fingerprint;
 }
@@ -64,10 +63,13 @@ function format({ ino, size, mtimeNs, mode }: BigIntStats): string {
   return `${ino} ${size} ${mtimeNs} ${mode}`;
 }
 
-/** Nothing in an image gets a second name; a link in it must not be followed, as it means a place inside. */
+/**
+ * A link must not be followed, as it means a place inside. Directories have one name only; files get others, from images
+ * that share them.
+ */
 function describeInRoot(path: string): string | undefined {
   const found = lstatSync(path, { throwIfNoEntry: false, bigint: true });
-  return found && `${format(found)} ${found.ctimeNs}`;
+  return found?.isDirectory() ? `${format(found)} ${found.ctimeNs}` : found && format(found);
 }
 
 function stat(path: string): BigIntStats | undefined {
