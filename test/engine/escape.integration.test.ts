@@ -1,7 +1,7 @@
 // Each engine against a program that tries what a tool must not do, as an unprivileged user (programs/escape/main.c).
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chownSync, copyFileSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import type { Command } from '#base/command.ts';
@@ -37,6 +37,8 @@ const absences = new Set(
   'ENOSYS EPERM EOPNOTSUPP EAFNOSUPPORT EPROTONOSUPPORT ENOTTY EIO EACCES EINVAL ENODEV'.split(' '),
 );
 
+const raise = '#include <errno.h>\n#include <unistd.h>\nint main(void) { return geteuid() == 0 ? 42 : EPERM; }\n';
+
 before(async () => {
   needPackages('attr');
   place = makePlace(findUser());
@@ -46,6 +48,10 @@ before(async () => {
   copyFileSync(program, join(place.rootfs, 'bin/escape'));
   writeFileSync(join(place.folder, 'program.c'), 'int main(void) { return 42; }\n');
   run('gcc', ['-static', '-o', join(place.folder, 'program'), join(place.folder, 'program.c')]);
+  // Left as it is without root, when it raises nobody.
+  writeFileSync(join(place.folder, 'raise.c'), raise);
+  run('gcc', ['-static', '-o', join(place.rootfs, 'bin/raise'), join(place.folder, 'raise.c')]);
+  chmodSync(join(place.rootfs, 'bin/raise'), 0o4755);
 });
 after(() => place?.remove());
 
@@ -112,7 +118,7 @@ test('what the program tries succeeds where there is no sandbox', async t => {
   const outside = await makeOutside(t);
   const argv = [program, 'try', outside.folder, outside.inputs, outside.pid, outside.key];
   const { stdout, stderr } = await runWithDescriptors(
-    { argv, cwd: outside.work, env: { HOST_HOME: place.user.home, HOST: '1' } },
+    { argv, cwd: outside.work, env: { HOST_HOME: place.user.home, HOST: '1', RAISE: join(place.rootfs, 'bin/raise') } },
     outside,
   );
   const attempts = parse(stdout);
@@ -142,7 +148,7 @@ for (const name of [...ownEngines, 'podman', 'apptainer']) {
           { host: outside.inputs, guest: '/in/1', writable: false },
         ],
         cwd: '/w',
-        env: { PATH: '/bin', HOST_HOME: place.user.home },
+        env: { PATH: '/bin', HOST_HOME: place.user.home, RAISE: '/bin/raise' },
         network: false,
         argv,
       },
