@@ -16,7 +16,8 @@ export interface ApptainerClient {
 export function makeApptainerEngine(client: ApptainerClient): Engine {
   return {
     name: client.name,
-    rules: { network: 'kernel', writes: 'kernel', inputs: 'kernel', rootfs: 'kernel' },
+    // An input that is the standard input can be opened again from there, past the bind that is read-only.
+    rules: { network: 'kernel', writes: 'kernel', inputs: 'checked', rootfs: 'kernel' },
     planCommand: (sandbox, temporary) => planExec(client, sandbox, temporary),
   };
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   fstatSync,
   mkdirSync,
   openSync,
@@ -41,6 +42,8 @@ export function runWithCodeCache(file: string, options: { folder: string; topic:
   const { code: known, writers } = found && !script.cachedDataRejected ? found : { code: undefined, writers: 0 };
   process.on('exit', status => {
     if (status !== 0 || (writers >= writersAtFirst && performance.now() < longEnough)) return;
+    // Who has removed the helper wants nothing of it to come back.
+    if (!existsSync(file)) return;
     const code = script.createCachedData();
     const isWarmer = known === undefined || code.length > known.length * 1.02;
     if (isWarmer || writers < writersAtFirst) writeCache(path, key, { code, writers: writers + 1 });
@@ -76,7 +79,7 @@ function writeCache(path: string, key: string, { code, writers }: Cache): void {
   const filler = ' '.repeat(64 - ((head.length + 1) % 64));
   const part = `${path}.${process.pid}`;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (!existsSync(dirname(path))) mkdirSync(dirname(path), { mode: 0o700 });
     const file = openSync(part, 'wx', 0o600);
     try {
       writevSync(file, [head, Buffer.from(`${filler}\n`), code]);

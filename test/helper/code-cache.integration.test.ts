@@ -1,6 +1,6 @@
 // The compiled code that one process of the helper leaves for the next.
 import assert from 'node:assert/strict';
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { type InstalledHelper, installHelper } from '../support/helper.ts';
@@ -70,3 +70,19 @@ function edit(change: (bytes: Buffer) => void): void {
   change(bytes);
   writeFileSync(file(), bytes);
 }
+
+test('nothing comes back of a helper that was removed, or of a home that is not there', async () => {
+  const served = helper.serve();
+  const bundle = join(helper.folder, 'helper-main.cjs');
+  await served.connection.sendRequest('hello', {}).catch(() => {});
+  renameSync(bundle, `${bundle}.away`);
+  try {
+    await served.close();
+  } finally {
+    renameSync(`${bundle}.away`, bundle);
+  }
+  assert.equal((await runAs(helper.user, 'ls', [cache()])).stdout, '');
+  const home = join(helper.folder, 'no-home');
+  await helper.run(['version'], { env: { CWL_ON_CLUSTERS_HOME: home } });
+  assert.equal(existsSync(home), false);
+});
