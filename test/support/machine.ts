@@ -92,7 +92,8 @@ export function makeFolder(user: User, prefix = 'cwl-test-'): { path: string; re
     remove() {
       // Rootfs trees hold directories without write permission.
       if (!isRoot) spawnSync('chmod', ['-R', 'u+rwX', path]);
-      rmSync(path, { recursive: true, force: true });
+      // A helper whose connection was closed a moment ago may still write to its home.
+      rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
 }
