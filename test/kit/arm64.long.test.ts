@@ -41,21 +41,23 @@ function unpackPackages(folder: string, names: string[]): void {
 
 const userScript = `
 cd /home
-sleep 1000 &
-O=$!
-sandbox="--bind-ro /home/input /in/1/input --bind /home/w /w --cwd /w --rootfs /rootfs"
-echo "userns:"; /k/userns $sandbox -- /bin/escape /out/file /out/program /out/open $O /in/1/input | grep -v ' ok$'
+sleep 1000 | /rootfs/bin/escape victim /out >/home/victim &
+while ! grep -q . /home/victim; do sleep 1; done
+read -r pid key </home/victim
+export RAISE=/bin/raise
+sandbox="--bind-ro /home/inputs /in/1 --bind /home/w /w --cwd /w --rootfs /rootfs"
+echo "userns:"; /k/userns $sandbox -- /bin/escape try /out /in/1 $pid $key | grep -v ' ok '
 export PROOT_TMP_DIR=/home/t PROOT_LOADER=/k/proot-loader PROOT_DONT_POLLUTE_ROOTFS=1
 proot="/k/proot -r /rootfs -b /proc -b /dev/null -b /home/w:/w -w /w --kill-on-exit"
-echo "proot:"; /k/launcher --no-network -- $proot /bin/escape /out/file /out/program /out/open $O - | grep -v ' ok$'
+echo "proot:"; /k/launcher --no-network -- $proot /bin/escape try /out - $pid $key | grep -v ' ok '
 allowed="--read /k --read /rootfs --write /home/t --write /home/w --write /proc --write /dev/null"
-echo "landlock:"; /k/launcher --no-network $allowed -- $proot /bin/escape /out/file /out/program /out/open $O - | grep -v ' ok$'
+echo "landlock:"; /k/launcher --no-network $allowed -- $proot /bin/escape try /out - $pid $key | grep -v ' ok '
 /k/launcher -- $proot /bin/sh -c 'true; kill -9 $$'; echo "signal: $?"
 `;
 const init = `#!/bin/sh
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
-echo secret >/out/file; echo input >/home/input; chown -R 1000:1000 /home /out
+echo secret >/out/file; mkdir /home/inputs; for i in $(seq 0 59); do echo input >/home/inputs/$i; done; chown -R 1000:1000 /home /out
 /k/as-user /bin/sh /user.sh 2>&1
 echo FINISHED
 poweroff -f
@@ -73,18 +75,20 @@ test('the programs for arm64 hold on an arm64 kernel', { skip: reason, timeout: 
     cpSync(join(root, 'native/bin/linux-arm64'), join(disk, 'k'), { recursive: true });
     for (const bin of ['bin', 'rootfs/bin']) {
       cpSync(join(folder, 'root/bin/busybox'), join(disk, bin, 'busybox'));
-      for (const name of ['sh', 'mount', 'sleep', 'grep', 'chown', 'poweroff', 'true'])
+      for (const name of ['sh', 'mount', 'sleep', 'grep', 'chown', 'mkdir', 'seq', 'poweroff', 'true'])
         symlinkSync('busybox', join(disk, bin, name));
     }
-    const compile = (source: string, output: string) =>
-      run('aarch64-linux-gnu-gcc', ['-static', '-o', output, source, '-lpthread']);
-    compile(join(root, 'test/engine/programs/escape.c'), join(disk, 'rootfs/bin/escape'));
+    const compile = (output: string, ...sources: string[]) =>
+      run('aarch64-linux-gnu-gcc', ['-static', '-no-pie', '-O1', '-w', '-o', output, ...sources, '-lpthread', '-lrt']);
+    const attempts = join(root, 'test/engine/programs/escape');
+    const sources = readdirSync(attempts).filter(name => name.endsWith('.c'));
+    compile(join(disk, 'rootfs/bin/escape'), ...sources.map(name => join(attempts, name)));
     writeFileSync(join(folder, 'program.c'), 'int main(void) { return 42; }\n');
-    compile(join(folder, 'program.c'), join(disk, 'out/program'));
+    compile(join(disk, 'out/program'), join(folder, 'program.c'));
     const asUser =
       '#include <grp.h>\n#include <unistd.h>\nint main(int c, char **v) { return c < 2 || setgroups(0, 0) || setgid(1000) || setuid(1000) || execv(v[1], v + 1); }\n';
     writeFileSync(join(folder, 'as-user.c'), asUser);
-    compile(join(folder, 'as-user.c'), join(disk, 'k/as-user'));
+    compile(join(disk, 'k/as-user'), join(folder, 'as-user.c'));
     writeFileSync(join(disk, 'user.sh'), userScript);
     writeFileSync(join(disk, 'init'), init, { mode: 0o755 });
     run('sh', [
@@ -107,9 +111,12 @@ test('the programs for arm64 hold on an arm64 kernel', { skip: reason, timeout: 
     );
     const lines = stdout.split('\n').map(line => line.trim());
     const said = lines.slice(lines.indexOf('userns:'), lines.indexOf('FINISHED'));
-    // PRoot alone cannot close the race between its look at a link and the kernel's.
+    // What is open under PRoot by its nature: native/README.md. Landlock closes all races but that for modes.
+    const isOpen = (line: string, index: number) =>
+      index > said.indexOf('proot:') &&
+      (/^(sysv-\S+|chmod-race) /.test(line) || (/-race /.test(line) && index < said.indexOf('landlock:')));
     assert.deepEqual(
-      said.filter((line, index) => line !== 'link-race ESCAPED' || said[index - 1] !== 'proot:'),
+      said.filter((line, index) => !isOpen(line, index)),
       ['userns:', 'end', 'proot:', 'end', 'landlock:', 'end', 'signal: 137'],
       stdout,
     );
